@@ -1,0 +1,81 @@
+# Freshet. `make help` lists what there is to make.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+CONTROLLER_GEN := sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
+GOLANGCI_LINT  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+CACHE   := $(or $(FRESHET_CACHE),$(HOME)/.cache/freshet)
+TOOLS   := $(CACHE)/tools
+LDFLAGS := -s -w -X main.version=$(VERSION)
+MODULES := . e2e
+
+.PHONY: help
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Run
+
+.PHONY: demo
+demo: build ## Go 0 → N → 0 on a real control plane and a real Redis, with a live table
+	@cd e2e && go run ./cmd/demo -freshet $(CURDIR)/bin/freshet -config $(CURDIR)/config
+
+.PHONY: build
+build: ## Build bin/freshet
+	@mkdir -p bin
+	@echo "building bin/freshet (the first build takes a few minutes)"
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/freshet ./cmd/freshet
+
+.PHONY: cluster-up
+cluster-up: ## Start a local control plane in the background
+	@cd e2e && go run ./cmd/cluster up
+
+.PHONY: cluster-down
+cluster-down: ## Stop it
+	@cd e2e && go run ./cmd/cluster down
+
+##@ Check
+
+.PHONY: test
+test: build ## Run all tests: unit, integration (real Redis) and e2e (real control plane)
+	@go run ./e2e/servers/install.go redis-server
+	go test -race -timeout 15m ./...
+	cd e2e && FRESHET=$(CURDIR)/bin/freshet go test -timeout 40m ./...
+
+.PHONY: tools
+tools: $(TOOLS)/golangci-lint ## Build the tools that checks need, once
+
+$(TOOLS)/golangci-lint: Makefile
+	@echo "building golangci-lint (about two minutes, once)"
+	@GOBIN=$(TOOLS) go install $(GOLANGCI_LINT)
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## Run golangci-lint on both modules
+	@for m in $(MODULES); do (cd $$m && $(TOOLS)/golangci-lint run) || exit 1; done
+
+.PHONY: verify
+verify: ## Fail when generated files, formatting or go.mod are out of date
+	@./.ci/verify
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./scalers/... ./metricsadapter/... ./controller/...
+
+##@ Generate
+
+.PHONY: update
+update: generate tidy ## Regenerate everything and format
+	gofmt -w $$(git ls-files '*.go')
+
+.PHONY: generate
+generate: ## Regenerate CRDs, deep copies and RBAC
+	go run $(CONTROLLER_GEN) object paths=./apis/...
+	go run $(CONTROLLER_GEN) crd:generateEmbeddedObjectMeta=true paths=./apis/... output:crd:artifacts:config=config/crd
+	go run ./apis/internal/crdtrim config/crd/keda.sh_*.yaml
+	go run $(CONTROLLER_GEN) rbac:roleName=freshet paths=./controller/permissions output:rbac:artifacts:config=config/rbac
+
+.PHONY: tidy
+tidy: ## Tidy go.mod of both modules
+	@for m in $(MODULES); do (cd $$m && go mod tidy); done

@@ -1,0 +1,62 @@
+package main
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// cacheOptions keep the cache small: of workloads only what decisions need, and
+// no Helm releases among the Secrets.
+func cacheOptions(namespaces []string) cache.Options {
+	o := cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&appsv1.Deployment{}:  {Transform: slim},
+			&appsv1.StatefulSet{}: {Transform: slim},
+			&corev1.Secret{}:      {Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")},
+		},
+	}
+	if len(namespaces) > 0 {
+		o.DefaultNamespaces = map[string]cache.Config{}
+		for _, ns := range namespaces {
+			o.DefaultNamespaces[ns] = cache.Config{}
+		}
+	}
+	return o
+}
+
+// slim keeps of a workload its identity, replicas, and the environment of its
+// containers.
+func slim(obj any) (any, error) {
+	switch w := obj.(type) {
+	case *appsv1.Deployment:
+		slimMeta(&w.ObjectMeta)
+		w.Spec = appsv1.DeploymentSpec{Replicas: w.Spec.Replicas, Template: slimTemplate(&w.Spec.Template)}
+		w.Status = appsv1.DeploymentStatus{}
+	case *appsv1.StatefulSet:
+		slimMeta(&w.ObjectMeta)
+		w.Spec = appsv1.StatefulSetSpec{Replicas: w.Spec.Replicas, Template: slimTemplate(&w.Spec.Template)}
+		w.Status = appsv1.StatefulSetStatus{}
+	}
+	return obj, nil
+}
+
+func slimMeta(m *metav1.ObjectMeta) {
+	*m = metav1.ObjectMeta{
+		Name: m.Name, Namespace: m.Namespace, UID: m.UID,
+		ResourceVersion: m.ResourceVersion, Generation: m.Generation,
+	}
+}
+
+func slimTemplate(t *corev1.PodTemplateSpec) corev1.PodTemplateSpec {
+	slimmed := corev1.PodTemplateSpec{}
+	for i := range t.Spec.Containers {
+		c := &t.Spec.Containers[i]
+		slimmed.Spec.Containers = append(slimmed.Spec.Containers, corev1.Container{Name: c.Name, Env: c.Env, EnvFrom: c.EnvFrom})
+	}
+	return slimmed
+}

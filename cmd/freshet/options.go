@@ -1,0 +1,140 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// options are the flags of `freshet run`.
+type options struct {
+	kubeconfig       string
+	metricsAddress   string
+	probeAddress     string
+	adapterAddress   string
+	adapterPort      int
+	certFile         string
+	keyFile          string
+	leaderElect      bool
+	leaderElectionID string
+	namespace        string
+	watchNamespaces  []string
+	sourceTimeout    time.Duration
+	workers          int
+	logLevel         string
+	logFormat        string
+
+	// envFaults are variables of the environment that cannot be read.
+	envFaults []error
+}
+
+// newOptions takes defaults from the environment, which KEDA's users set.
+func newOptions(getenv func(string) string) *options {
+	o := &options{
+		namespace: "keda", sourceTimeout: 3 * time.Second, workers: 16,
+	}
+	if ns := getenv("POD_NAMESPACE"); ns != "" {
+		o.namespace = ns
+	}
+	for ns := range strings.SplitSeq(getenv("WATCH_NAMESPACE"), ",") {
+		if ns = strings.TrimSpace(ns); ns != "" {
+			o.watchNamespaces = append(o.watchNamespaces, ns)
+		}
+	}
+	if ms := o.envInt(getenv, "KEDA_HTTP_DEFAULT_TIMEOUT"); ms != 0 {
+		o.sourceTimeout = time.Duration(ms) * time.Millisecond
+	}
+	if n := o.envInt(getenv, "KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES"); n != 0 {
+		o.workers = n
+	}
+	return o
+}
+
+// envInt reads a positive integer; 0 when the variable is unset or wrong.
+func (o *options) envInt(getenv func(string) string, name string) int {
+	text := getenv(name)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n <= 0 {
+		o.envFaults = append(o.envFaults, fmt.Errorf("environment variable %s is %q, which is not a positive integer", name, text))
+		return 0
+	}
+	return n
+}
+
+func (o *options) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "file that says how to reach the cluster; default: the cluster this process runs in")
+	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of Prometheus metrics; 0 serves none")
+	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	fs.StringVar(&o.adapterAddress, "bind-address", "0.0.0.0", "address that external metrics are served on")
+	fs.IntVar(&o.adapterPort, "secure-port", 6443, "port that external metrics are served on, with TLS")
+	fs.StringVar(&o.certFile, "tls-cert-file", "", "PEM certificate to serve external metrics with; default: a self-signed one in memory")
+	fs.StringVar(&o.keyFile, "tls-private-key-file", "", "PEM key of --tls-cert-file")
+	fs.BoolVar(&o.leaderElect, "leader-elect", true, "let one replica decide while all serve metrics")
+	fs.StringVar(&o.leaderElectionID, "leader-election-id", "operator.keda.sh", "name of the Lease that the leader holds")
+	fs.StringVar(&o.namespace, "namespace", o.namespace, "namespace of the Lease and of secrets of cluster-scoped authentications (POD_NAMESPACE)")
+	fs.StringSliceVar(&o.watchNamespaces, "watch-namespaces", o.watchNamespaces, "namespaces to look after; default: all (WATCH_NAMESPACE)")
+	fs.DurationVar(&o.sourceTimeout, "source-timeout", o.sourceTimeout, "deadline of each call to a trigger's source (KEDA_HTTP_DEFAULT_TIMEOUT, in milliseconds)")
+	fs.IntVar(&o.workers, "workers", o.workers, "ScaledObjects that are reconciled at a time (KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES)")
+	fs.StringVar(&o.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
+	fs.StringVar(&o.logFormat, "log-format", "json", "format of logs on standard error: json or text")
+}
+
+// validate returns every fault of the options.
+func (o *options) validate() error {
+	faults := slices.Clone(o.envFaults)
+	add := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if o.kubeconfig != "" {
+		if _, err := os.Stat(o.kubeconfig); err != nil {
+			add("--kubeconfig: %w", err)
+		}
+	}
+	checkAddress := func(flag, address string) {
+		if address == "0" {
+			return
+		}
+		_, port, err := net.SplitHostPort(address)
+		if n, errPort := strconv.Atoi(port); err != nil || errPort != nil || n < 0 || n > 65535 {
+			add("%s is %q, which is not of the form host:port", flag, address)
+		}
+	}
+	checkAddress("--metrics-bind-address", o.metricsAddress)
+	checkAddress("--health-probe-bind-address", o.probeAddress)
+	if net.ParseIP(o.adapterAddress) == nil {
+		add("--bind-address is %q, which is not an IP address", o.adapterAddress)
+	}
+	if o.adapterPort < 1 || o.adapterPort > 65535 {
+		add("--secure-port is %d, which is not between 1 and 65535", o.adapterPort)
+	}
+	if (o.certFile == "") != (o.keyFile == "") {
+		add("--tls-cert-file and --tls-private-key-file go together: one of them is missing")
+	}
+	for _, ns := range append([]string{o.namespace}, o.watchNamespaces...) {
+		if problems := validation.IsDNS1123Label(ns); len(problems) > 0 {
+			add("namespace %q: %s", ns, problems[0])
+		}
+	}
+	if o.sourceTimeout <= 0 {
+		add("--source-timeout is %s: every call needs a deadline above 0", o.sourceTimeout)
+	}
+	if o.workers < 1 {
+		add("--workers is %d, and at least 1 is needed", o.workers)
+	}
+	if _, err := logLevel(o.logLevel); err != nil {
+		add("--log-level is %q: use debug, info, warn or error", o.logLevel)
+	}
+	if o.logFormat != "json" && o.logFormat != "text" {
+		add("--log-format is %q: use json or text", o.logFormat)
+	}
+	return errors.Join(faults...)
+}

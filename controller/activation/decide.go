@@ -1,0 +1,220 @@
+// Package activation decides 0 ↔ N: whether a workload leaves its idle
+// replicas, for how many, and when it returns to them. Between, the HPA scales.
+//
+// [Decide] is a pure function. Its timelines are in testdata.
+package activation
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+)
+
+// Spec is what the user asked for.
+type Spec struct {
+	// Min and Max bound the replicas while active; Idle, when set, is the
+	// count while inactive.
+	Min, Max int32
+	Idle     *int32
+	// Cooldown is how long the workload stays up after it was last active;
+	// InitialCooldown how long after its creation, while it never was.
+	Cooldown, InitialCooldown time.Duration
+	// Behavior is the HPA's, whose scale-up rules hold for activation too.
+	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
+	// Fallback, when set, is what stands in for triggers that fail.
+	Fallback *Fallback
+	// Forced activates whatever the triggers say.
+	Forced bool
+	// Paused leaves the replicas as they are; PausedScaleIn never lowers and
+	// PausedScaleOut never raises them.
+	Paused, PausedScaleIn, PausedScaleOut bool
+}
+
+// Fallback is what stands in for triggers that fail.
+type Fallback struct {
+	// Threshold is the number of failures in a row after which it does.
+	Threshold int32
+	// Replicas is the count that the user then wants.
+	Replicas int32
+}
+
+// Trigger is what one trigger says.
+type Trigger struct {
+	// Metric names it.
+	Metric string
+	// Known is false until the trigger was read for the first time.
+	Known bool
+	// Err says why there is no value; Failures counts them in a row.
+	Err      error
+	Failures int32
+	// Active tells whether it asks for replicas.
+	Active bool
+	// Value is what was read, and Target what one replica should handle, or
+	// with Total what all replicas together should.
+	Value, Target float64
+	Total         bool
+}
+
+// State is what the workload is like.
+type State struct {
+	// Replicas is the count that the workload is asked to have.
+	Replicas int32
+	// LastActive is when a trigger was last seen active; zero is never.
+	LastActive time.Time
+	// Created is when the object came to be.
+	Created time.Time
+}
+
+// Outcome is the kind of a decision.
+type Outcome string
+
+// The outcomes of a decision.
+const (
+	// Paused: an annotation forbids any change.
+	Paused Outcome = "Paused"
+	// Waiting: not every trigger was read yet, and those that were ask for nothing.
+	Waiting Outcome = "Waiting"
+	// Activated: the workload leaves its idle replicas.
+	Activated Outcome = "Activated"
+	// Active: the workload is up and a trigger is active; the HPA scales.
+	Active Outcome = "Active"
+	// Failing: no trigger is active and some cannot be read, so nothing changes.
+	Failing Outcome = "Failing"
+	// Cooling: inactive, but not for long enough.
+	Cooling Outcome = "Cooling"
+	// Deactivated: the workload goes to its idle replicas.
+	Deactivated Outcome = "Deactivated"
+	// Raised: inactive and below the minimum, which is restored.
+	Raised Outcome = "Raised"
+	// Idle: inactive, and at the replicas that are wanted then.
+	Idle Outcome = "Idle"
+)
+
+// Decision is what to do, and why.
+type Decision struct {
+	// Outcome is the row of the decision table.
+	Outcome Outcome
+	// Replicas is the count to set; nil leaves it alone.
+	Replicas *int32
+	// Why is one sentence.
+	Why string
+	// By are the metrics that are active.
+	By []string
+	// Failed are the metrics that cannot be read.
+	Failed []string
+	// Recheck is when time alone may change the decision; zero is never.
+	Recheck time.Time
+}
+
+// Decide tells what to do at the moment now.
+func Decide(spec Spec, triggers []Trigger, state State, now time.Time) Decision {
+	d := survey(triggers)
+	switch {
+	case spec.Paused:
+		d.Outcome, d.Why = Paused, "scaling is paused by an annotation"
+		return d
+	case len(d.By) > 0 || spec.Forced:
+		return active(d, spec, triggers, state)
+	case len(d.Failed) > 0 && !goesToZeroOnFailure(spec.Fallback, triggers):
+		d.Outcome = Failing
+		d.Why = fmt.Sprintf("%s cannot be read, so the %d replicas stay", strings.Join(d.Failed, ", "), state.Replicas)
+		return d
+	case unread(triggers):
+		d.Outcome, d.Why = Waiting, "the triggers are being read for the first time"
+		return d
+	default:
+		return inactive(d, spec, state, now)
+	}
+}
+
+// survey sorts the triggers into active and failed ones.
+func survey(triggers []Trigger) Decision {
+	var d Decision
+	for _, t := range triggers {
+		switch {
+		case t.Err != nil:
+			d.Failed = append(d.Failed, t.Metric)
+		case t.Known && t.Active:
+			d.By = append(d.By, t.Metric)
+		}
+	}
+	return d
+}
+
+func unread(triggers []Trigger) bool {
+	for _, t := range triggers {
+		if !t.Known && t.Err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// goesToZeroOnFailure tells whether the user asked for no replicas when
+// triggers fail, and every trigger that fails has done so often enough.
+func goesToZeroOnFailure(f *Fallback, triggers []Trigger) bool {
+	if f == nil || f.Replicas != 0 {
+		return false
+	}
+	for _, t := range triggers {
+		if t.Err != nil && t.Failures <= f.Threshold {
+			return false
+		}
+	}
+	return true
+}
+
+func active(d Decision, spec Spec, triggers []Trigger, state State) Decision {
+	cause := strings.Join(d.By, ", ")
+	if cause == "" {
+		cause = "force-activation"
+	}
+	if state.Replicas != 0 && (spec.Idle == nil || state.Replicas >= spec.Min) {
+		d.Outcome = Active
+		d.Why = fmt.Sprintf("%s active: the HPA scales between %d and %d", cause, max(1, spec.Min), spec.Max)
+		return d
+	}
+	if spec.PausedScaleOut {
+		d.Outcome, d.Why = Paused, "scaling out is paused by an annotation"
+		return d
+	}
+	want, why := demand(spec, triggers)
+	d.Outcome, d.Replicas = Activated, &want
+	d.Why = fmt.Sprintf("%s active: %s", cause, why)
+	return d
+}
+
+func inactive(d Decision, spec Spec, state State, now time.Time) Decision {
+	rest := spec.Min
+	if spec.Idle != nil {
+		rest = *spec.Idle
+	}
+	goesDown := state.Replicas > rest && (spec.Idle != nil || spec.Min == 0)
+	over := cooldownEnd(spec, state)
+	switch {
+	case goesDown && spec.PausedScaleIn:
+		d.Outcome, d.Why = Paused, "scaling in is paused by an annotation"
+	case goesDown && now.Before(over):
+		d.Outcome, d.Recheck = Cooling, over
+		d.Why = "no trigger is active, and the cooldown is not over"
+	case goesDown:
+		d.Outcome, d.Replicas = Deactivated, &rest
+		d.Why = "no trigger is active, and the cooldown is over"
+	case spec.Idle == nil && state.Replicas < spec.Min:
+		d.Outcome, d.Replicas = Raised, &rest
+		d.Why = fmt.Sprintf("no trigger is active, and %d replicas are below the minimum", state.Replicas)
+	default:
+		d.Outcome, d.Why = Idle, "no trigger is active"
+	}
+	return d
+}
+
+// cooldownEnd is when a workload that is inactive may go down.
+func cooldownEnd(spec Spec, state State) time.Time {
+	if state.LastActive.IsZero() {
+		return state.Created.Add(spec.InitialCooldown)
+	}
+	return state.LastActive.Add(spec.Cooldown)
+}

@@ -1,0 +1,102 @@
+// Package controller decides and writes: it turns ScaledObjects into HPAs, takes
+// workloads between zero and their first replicas, and says on the objects what
+// it did and why.
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/scale"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/controller/metrics"
+	"github.com/freshet-io/freshet/controller/scaledobject"
+	"github.com/freshet-io/freshet/controller/target"
+	"github.com/freshet-io/freshet/metricsadapter/store"
+	"github.com/freshet-io/freshet/scalers/auth"
+	"github.com/freshet-io/freshet/scalers/poll"
+)
+
+// Options are what the controllers need from outside.
+type Options struct {
+	// Engine and Store are shared with the metrics adapter.
+	Engine *poll.Engine
+	Store  *store.Store
+	// Leader becomes the owner of all objects when this replica is elected.
+	Leader *poll.Leader
+	// Wakeups is told of readings that changed what an object asks for.
+	Wakeups *scaledobject.Wakeups
+	// ClusterNamespace is where cluster-scoped authentications keep secrets.
+	ClusterNamespace string
+	// Workers is how many ScaledObjects are reconciled at a time.
+	Workers int
+	// Build says what is running; its version is written on HPAs.
+	Build metrics.Build
+}
+
+// Controllers are what runs.
+type Controllers struct {
+	// ScaledObject reconciles ScaledObjects.
+	ScaledObject *scaledobject.Reconciler
+}
+
+// Register adds everything that runs to the manager: this is the one list.
+func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, error) {
+	resolver := scale.NewDiscoveryScaleKindResolver(discovery.NewDiscoveryClientForConfigOrDie(mgr.GetConfig()))
+	scales, err := scale.NewForConfig(mgr.GetConfig(), mgr.GetRESTMapper(), dynamic.LegacyAPIPathResolverFunc, resolver)
+	if err != nil {
+		return nil, fmt.Errorf("making the scale client: %w", err)
+	}
+	c := &Controllers{ScaledObject: &scaledobject.Reconciler{
+		Client:    mgr.GetClient(),
+		Targets:   &target.Client{Client: mgr.GetClient(), Scales: scales},
+		Auth:      &auth.Resolver{Reader: mgr.GetClient(), ClusterNamespace: o.ClusterNamespace},
+		Engine:    o.Engine,
+		Store:     o.Store,
+		Ownership: o.Leader,
+		Events:    events.Recorder{Sink: mgr.GetEventRecorder("freshet")},
+		Version:   o.Build.Version,
+		Workers:   o.Workers,
+		Wakeups:   o.Wakeups,
+	}}
+	if err := c.ScaledObject.Register(ctx, mgr); err != nil {
+		return nil, fmt.Errorf("registering the ScaledObject controller: %w", err)
+	}
+	if err := mgr.Add(&election{client: mgr.GetClient(), options: o}); err != nil {
+		return nil, fmt.Errorf("registering the election: %w", err)
+	}
+	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, mgr.GetClient())); err != nil {
+		return nil, fmt.Errorf("registering self-metrics: %w", err)
+	}
+	return c, nil
+}
+
+// election makes this replica the owner of all objects once it leads.
+type election struct {
+	client  client.Client
+	options Options
+}
+
+// NeedLeaderElection has the manager start it on the leader only.
+func (e *election) NeedLeaderElection() bool { return true }
+
+// Start takes over: polling on schedule begins, and every object is decided on.
+func (e *election) Start(ctx context.Context) error {
+	e.options.Leader.Elect()
+	e.options.Engine.Rebalance()
+	var all kedav1alpha1.ScaledObjectList
+	if err := e.client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing ScaledObjects to take over: %w", err)
+	}
+	for i := range all.Items {
+		e.options.Wakeups.Wake(client.ObjectKeyFromObject(&all.Items[i]))
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+// Package events holds every event that Freshet records: reasons and constructors.
+package events
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientevents "k8s.io/client-go/tools/events"
+)
+
+// Reasons of events, as users alert on them.
+const (
+	ScaledObjectReady        = "ScaledObjectReady"
+	ScaledObjectCheckFailed  = "ScaledObjectCheckFailed"
+	ScaledObjectDeleted      = "ScaledObjectDeleted"
+	ScaledObjectPaused       = "ScaledObjectPaused"
+	ScaledObjectUnpaused     = "ScaledObjectUnpaused"
+	ScalerFailed             = "KEDAScalerFailed"
+	ScalerInfo               = "KEDAScalerInfo"
+	TargetActivated          = "KEDAScaleTargetActivated"
+	TargetActivationFailed   = "KEDAScaleTargetActivationFailed"
+	TargetDeactivated        = "KEDAScaleTargetDeactivated"
+	TargetDeactivationFailed = "KEDAScaleTargetDeactivationFailed"
+)
+
+// Actions of events: what Freshet was doing.
+const (
+	actionReconcile = "Reconcile"
+	actionScale     = "Scale"
+)
+
+// Recorder records events on objects.
+type Recorder struct {
+	// Sink sends them; it merges repetitions.
+	Sink clientevents.EventRecorder
+}
+
+// Note records that something went as it should while reconciling obj.
+func (r Recorder) Note(obj runtime.Object, reason, message string) {
+	r.Sink.Eventf(obj, nil, corev1.EventTypeNormal, reason, actionReconcile, "%s", message)
+}
+
+// Warn records that something is wrong with obj.
+func (r Recorder) Warn(obj runtime.Object, reason, message string) {
+	r.Sink.Eventf(obj, nil, corev1.EventTypeWarning, reason, actionReconcile, "%s", message)
+}
+
+// Scaled records that the target of obj was scaled.
+func (r Recorder) Scaled(obj runtime.Object, reason, message string) {
+	r.Sink.Eventf(obj, nil, corev1.EventTypeNormal, reason, actionScale, "%s", message)
+}
+
+// ScaleFailed records that the target of obj could not be scaled.
+func (r Recorder) ScaleFailed(obj runtime.Object, reason, message string) {
+	r.Sink.Eventf(obj, nil, corev1.EventTypeWarning, reason, actionScale, "%s", message)
+}

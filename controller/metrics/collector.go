@@ -1,0 +1,155 @@
+// Package metrics holds Freshet's self-metrics: the names that dashboards and
+// alerts of KEDA's users know, each with its help.
+package metrics
+
+import (
+	"context"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/metricsadapter/store"
+	"github.com/freshet-io/freshet/scalers/poll"
+)
+
+var (
+	scalerLabels = []string{"namespace", "metric", "scaledObject", "scaler", "triggerIndex", "type"}
+
+	buildInfo = prometheus.NewDesc("keda_build_info",
+		"Always 1; the labels say what is running.", []string{"version", "git_commit", "goversion", "goos", "goarch"}, nil)
+	scalerValue = prometheus.NewDesc("keda_scaler_metrics_value",
+		"Last value of a trigger, in the trigger's own unit.", scalerLabels, nil)
+	scalerLatency = prometheus.NewDesc("keda_scaler_metrics_latency_seconds",
+		"How long the last read of a trigger took, in seconds.", scalerLabels, nil)
+	scalerActive = prometheus.NewDesc("keda_scaler_active",
+		"1 while a trigger asks for replicas, else 0.", scalerLabels, nil)
+	scalerErrors = prometheus.NewDesc("keda_scaler_detail_errors_total",
+		"Reads of a trigger that failed.", scalerLabels, nil)
+	loopLatency = prometheus.NewDesc("keda_internal_scale_loop_latency_seconds",
+		"How long after its time the last scheduled read of an object began, in seconds.", []string{"namespace", "type", "resource"}, nil)
+	objectErrors = prometheus.NewDesc("keda_scaled_object_errors_total",
+		"Reads of a ScaledObject's triggers that failed.", []string{"namespace", "scaledObject"}, nil)
+	objectPaused = prometheus.NewDesc("keda_scaled_object_paused",
+		"1 while a ScaledObject is paused, else 0.", []string{"namespace", "scaledObject"}, nil)
+	triggersRegistered = prometheus.NewDesc("keda_trigger_registered_total",
+		"Triggers being read, by type.", []string{"type"}, nil)
+	resourcesRegistered = prometheus.NewDesc("keda_resource_registered_total",
+		"Objects that exist, by kind and namespace.", []string{"type", "namespace"}, nil)
+	engineSize = prometheus.NewDesc("freshet_engine_size",
+		"What the polling engine holds: sources (connections), queries (distinct reads) and subscriptions (triggers).", []string{"what"}, nil)
+)
+
+// Collector gathers self-metrics when they are scraped, so that they cost
+// nothing in between.
+type Collector struct {
+	build  Build
+	store  *store.Store
+	engine *poll.Engine
+	reader client.Reader
+}
+
+// Build says which build of Freshet is running.
+type Build struct {
+	// Version and Commit are of the source.
+	Version, Commit string
+}
+
+// NewCollector returns a Collector that counts objects with reader, which
+// should be a cache.
+func NewCollector(b Build, s *store.Store, e *poll.Engine, reader client.Reader) *Collector {
+	return &Collector{build: b, store: s, engine: e, reader: reader}
+}
+
+// Describe sends nothing: the collector is not checked, since what it sends
+// depends on the objects.
+func (c *Collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends all metrics.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	gauge(ch, buildInfo, 1, c.build.Version, c.build.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	c.collectTriggers(ch)
+	c.collectObjects(ch)
+	size := c.engine.Size()
+	gauge(ch, engineSize, float64(size.Sources), "sources")
+	gauge(ch, engineSize, float64(size.Queries), "queries")
+	gauge(ch, engineSize, float64(size.Subscriptions), "subscriptions")
+}
+
+func gauge(ch chan<- prometheus.Metric, desc *prometheus.Desc, v float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, labels...)
+}
+
+func counter(ch chan<- prometheus.Metric, desc *prometheus.Desc, v float64, labels ...string) {
+	ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, v, labels...)
+}
+
+func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
+	types := map[string]float64{}
+	errors := map[poll.Key]float64{}
+	late := map[poll.Key]float64{}
+	c.store.Each(func(key poll.Key, slot *store.Slot) {
+		labels := []string{key.Namespace, slot.Metric, key.Name, slot.Label, strconv.Itoa(slot.Index), "scaledobject"}
+		r := slot.Reading()
+		failed := float64(slot.Errors())
+		types[slot.Type]++
+		errors[key] += failed
+		late[key] = max(late[key], r.Late.Seconds())
+		counter(ch, scalerErrors, failed, labels...)
+		if !r.Known() {
+			return
+		}
+		gauge(ch, scalerLatency, r.Took.Seconds(), labels...)
+		active := 0.0
+		if r.Active {
+			active = 1
+		}
+		gauge(ch, scalerActive, active, labels...)
+		if r.Err == nil { // a missing number is not a zero here either
+			gauge(ch, scalerValue, r.Value.Metric, labels...)
+		}
+	})
+	for name, n := range types {
+		gauge(ch, triggersRegistered, n, name)
+	}
+	for key, n := range errors {
+		counter(ch, objectErrors, n, key.Namespace, key.Name)
+		gauge(ch, loopLatency, late[key], key.Namespace, "scaledobject", key.Name)
+	}
+}
+
+// collectObjects counts what the cache holds. A list that fails leaves its
+// metrics out rather than making them 0.
+func (c *Collector) collectObjects(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // of a cache that is not filled yet
+	defer cancel()
+	counts := map[[2]string]float64{}
+	var objects kedav1alpha1.ScaledObjectList
+	if err := c.reader.List(ctx, &objects, client.UnsafeDisableDeepCopy); err == nil {
+		for i := range objects.Items {
+			so := &objects.Items[i]
+			counts[[2]string{"scaled_object", so.Namespace}]++
+			paused := 0.0
+			if so.Paused() {
+				paused = 1
+			}
+			gauge(ch, objectPaused, paused, so.Namespace, so.Name)
+		}
+	}
+	var auths kedav1alpha1.TriggerAuthenticationList
+	if err := c.reader.List(ctx, &auths, client.UnsafeDisableDeepCopy); err == nil {
+		for i := range auths.Items {
+			counts[[2]string{"trigger_authentication", auths.Items[i].Namespace}]++
+		}
+	}
+	var clusterAuths kedav1alpha1.ClusterTriggerAuthenticationList
+	if err := c.reader.List(ctx, &clusterAuths, client.UnsafeDisableDeepCopy); err == nil && len(clusterAuths.Items) > 0 {
+		counts[[2]string{"cluster_trigger_authentication", ""}] = float64(len(clusterAuths.Items))
+	}
+	for key, n := range counts {
+		gauge(ch, resourcesRegistered, n, key[0], key[1])
+	}
+}

@@ -1,0 +1,212 @@
+package scaledobject
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/metricsadapter"
+)
+
+const (
+	// fieldOwner is who applies HPAs.
+	fieldOwner = client.FieldOwner("freshet")
+	// appliedAnnotation holds a hash of what was applied, so that an HPA is
+	// applied again only when that changes or somebody else changed the HPA.
+	appliedAnnotation = "freshet.io/applied"
+)
+
+// newHPA is the HPA of the object. Broken triggers are among its metrics, so
+// that they keep it from scaling in.
+func newHPA(so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindResource, triggers []*trigger, version string) *autoscalingv2.HorizontalPodAutoscaler {
+	name := so.HPAName()
+	minReplicas := so.HPAMinReplicas()
+	hpa := &autoscalingv2.HorizontalPodAutoscaler{
+		TypeMeta: metav1.TypeMeta{APIVersion: autoscalingv2.SchemeGroupVersion.String(), Kind: "HorizontalPodAutoscaler"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: so.Namespace,
+			Labels: hpaLabels(so, name, version), Annotations: hpaAnnotations(so),
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(so, kedav1alpha1.GroupVersion.WithKind(kedav1alpha1.KindScaledObject))},
+		},
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{
+				APIVersion: gvkr.GVK().GroupVersion().String(), Kind: gvkr.Kind, Name: so.Spec.ScaleTargetRef.Name,
+			},
+			MinReplicas: &minReplicas, MaxReplicas: so.MaxReplicas(),
+			Behavior: hpaBehavior(so),
+		},
+	}
+	for _, t := range triggers {
+		hpa.Spec.Metrics = append(hpa.Spec.Metrics, externalMetric(so.Name, t))
+	}
+	hash := sha256.New()
+	_ = json.NewEncoder(hash).Encode(hpa) // a typed object always encodes
+	hpa.Annotations[appliedAnnotation] = hex.EncodeToString(hash.Sum(nil)[:8])
+	return hpa
+}
+
+func externalMetric(object string, t *trigger) autoscalingv2.MetricSpec {
+	target := 1.0 // of a broken trigger, whose metric has no value anyway
+	if t.scaler != nil {
+		target = t.scaler.Target
+	}
+	quantity := metricsadapter.Quantity(target)
+	spec := autoscalingv2.MetricTarget{Type: t.spec.EffectiveMetricType()}
+	if spec.Type == autoscalingv2.ValueMetricType {
+		spec.Value = &quantity
+	} else {
+		spec.AverageValue = &quantity
+	}
+	return autoscalingv2.MetricSpec{
+		Type: autoscalingv2.ExternalMetricSourceType,
+		External: &autoscalingv2.ExternalMetricSource{
+			Metric: autoscalingv2.MetricIdentifier{
+				Name:     t.metric,
+				Selector: &metav1.LabelSelector{MatchLabels: map[string]string{kedav1alpha1.LabelScaledObjectName: object}},
+			},
+			Target: spec,
+		},
+	}
+}
+
+// hpaLabels are the recommended labels, overridden by the object's own.
+func hpaLabels(so *kedav1alpha1.ScaledObject, name, version string) map[string]string {
+	const longest = 63
+	labels := map[string]string{
+		kedav1alpha1.LabelAppName:      name[:min(len(name), longest)],
+		kedav1alpha1.LabelAppVersion:   version,
+		kedav1alpha1.LabelAppPartOf:    so.Name,
+		kedav1alpha1.LabelAppManagedBy: kedav1alpha1.ManagedBy,
+	}
+	excluded := so.HPAExcludedLabels()
+	for key, value := range so.Labels {
+		if !slices.Contains(excluded, key) {
+			labels[key] = value
+		}
+	}
+	labels[kedav1alpha1.LabelScaledObjectName] = so.Name
+	return labels
+}
+
+// hpaAnnotations are the object's own, without what kubectl keeps for itself.
+func hpaAnnotations(so *kedav1alpha1.ScaledObject) map[string]string {
+	annotations := maps.Clone(so.Annotations)
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	delete(annotations, corev1.LastAppliedConfigAnnotation)
+	return annotations
+}
+
+// hpaBehavior is the user's, with a direction that is paused disabled.
+func hpaBehavior(so *kedav1alpha1.ScaledObject) *autoscalingv2.HorizontalPodAutoscalerBehavior {
+	behavior := so.HPABehavior()
+	if !so.PausedScaleIn() && !so.PausedScaleOut() {
+		return behavior
+	}
+	if behavior == nil {
+		behavior = &autoscalingv2.HorizontalPodAutoscalerBehavior{}
+	}
+	disabled := autoscalingv2.DisabledPolicySelect
+	if so.PausedScaleIn() {
+		if behavior.ScaleDown == nil {
+			behavior.ScaleDown = &autoscalingv2.HPAScalingRules{}
+		}
+		behavior.ScaleDown.SelectPolicy = &disabled
+	}
+	if so.PausedScaleOut() {
+		if behavior.ScaleUp == nil {
+			behavior.ScaleUp = &autoscalingv2.HPAScalingRules{}
+		}
+		behavior.ScaleUp.SelectPolicy = &disabled
+	}
+	return behavior
+}
+
+// ensureHPA applies the HPA when it is not as it should be, and removes the one
+// the object had under another name. It returns the HPA as the cache has it,
+// which is nil right after its creation.
+func (r *Reconciler) ensureHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindResource, triggers []*trigger) (*autoscalingv2.HorizontalPodAutoscaler, error) {
+	desired := newHPA(so, gvkr, triggers, r.Version)
+	if old := so.Status.HpaName; old != "" && old != desired.Name {
+		if err := r.deleteHPA(ctx, so, old); err != nil {
+			return nil, err
+		}
+	}
+	current, err := r.ownHPA(ctx, so, desired.Name)
+	if err != nil {
+		return nil, err
+	}
+	if current != nil && upToDate(current, desired) {
+		return current, nil
+	}
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(desired)
+	if err != nil {
+		return nil, fmt.Errorf("encoding HPA %s: %w", desired.Name, err)
+	}
+	unstructured.RemoveNestedField(fields, "status")
+	unstructured.RemoveNestedField(fields, "metadata", "creationTimestamp")
+	apply := client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: fields})
+	if err := r.Client.Apply(ctx, apply, fieldOwner, client.ForceOwnership); err != nil {
+		return nil, fmt.Errorf("applying HPA %s: %w", desired.Name, err)
+	}
+	return current, nil
+}
+
+// ownHPA returns the HPA of that name, or nil when there is none. One that
+// belongs to somebody else is a fault, unless the object is to take it over.
+func (r *Reconciler) ownHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, name string) (*autoscalingv2.HorizontalPodAutoscaler, error) {
+	var hpa autoscalingv2.HorizontalPodAutoscaler
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: so.Namespace, Name: name}, &hpa)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading HPA %s: %w", name, err)
+	case metav1.IsControlledBy(&hpa, so), so.TransfersHPAOwnership() && metav1.GetControllerOf(&hpa) == nil:
+		return &hpa, nil
+	}
+	return nil, faultf("HPA %s exists and does not belong to this ScaledObject: delete it, choose another name in "+
+		"advanced.horizontalPodAutoscalerConfig.name, or take it over with the annotation %s: \"true\"",
+		name, kedav1alpha1.AnnotationTransferHPAOwnership)
+}
+
+// upToDate tells whether current is what was applied for desired, and nobody
+// changed it since.
+func upToDate(current, desired *autoscalingv2.HorizontalPodAutoscaler) bool {
+	return current.Annotations[appliedAnnotation] == desired.Annotations[appliedAnnotation] &&
+		equality.Semantic.DeepDerivative(desired.Spec, current.Spec) &&
+		equality.Semantic.DeepDerivative(desired.Labels, current.Labels) &&
+		equality.Semantic.DeepDerivative(desired.Annotations, current.Annotations) &&
+		equality.Semantic.DeepDerivative(desired.OwnerReferences, current.OwnerReferences)
+}
+
+// deleteHPA deletes the HPA of that name if it is the object's.
+func (r *Reconciler) deleteHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, name string) error {
+	var hpa autoscalingv2.HorizontalPodAutoscaler
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: so.Namespace, Name: name}, &hpa)
+	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(&hpa, so)) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading HPA %s: %w", name, err)
+	}
+	if err := r.Client.Delete(ctx, &hpa, client.Preconditions{UID: &hpa.UID}); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("deleting HPA %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+// Package scaledobject makes ScaledObjects happen. A reconcile goes through the
+// files of this package in order: triggers.go (decode and poll), then, on the
+// replica that owns the object, check.go, hpa.go, scale.go and status.go;
+// finalize.go is the way out and watch.go says what causes a reconcile.
+package scaledobject
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/controller/target"
+	"github.com/freshet-io/freshet/metricsadapter/store"
+	"github.com/freshet-io/freshet/scalers/auth"
+	"github.com/freshet-io/freshet/scalers/poll"
+)
+
+// Reconciler reconciles ScaledObjects. Its fields are set once, before
+// [Reconciler.Register].
+type Reconciler struct {
+	// Client reads from the cache.
+	Client client.Client
+	// Targets scales workloads.
+	Targets *target.Client
+	// Auth resolves authentications.
+	Auth *auth.Resolver
+	// Engine reads triggers, Store keeps what they read.
+	Engine *poll.Engine
+	Store  *store.Store
+	// Ownership tells which objects this replica decides on.
+	Ownership poll.Ownership
+	// Events records what happened.
+	Events events.Recorder
+	// Version is written on HPAs.
+	Version string
+	// Workers is how many objects are reconciled at a time.
+	Workers int
+	// Wakeups causes reconciles from outside.
+	Wakeups *Wakeups
+
+	mu   sync.Mutex
+	seen map[client.ObjectKey]bool
+}
+
+// Key is how the engine and the store know an object.
+func Key(name client.ObjectKey) poll.Key {
+	return poll.Key{Kind: kedav1alpha1.KindScaledObject, Namespace: name.Namespace, Name: name.Name}
+}
+
+// Reconcile makes the world as the object wants it.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	defer r.markSeen(req.NamespacedName)
+	key := Key(req.NamespacedName)
+	so := &kedav1alpha1.ScaledObject{}
+	if err := r.Client.Get(ctx, req.NamespacedName, so); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(key)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("reading ScaledObject: %w", err)
+	}
+	if !so.DeletionTimestamp.IsZero() {
+		r.forget(key)
+		if !poll.Owns(r.Ownership, key) {
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, r.finalize(ctx, so)
+	}
+	triggers := r.resolve(ctx, so)
+	if so.Paused() {
+		r.forget(key)
+	} else {
+		r.register(key, so, triggers)
+	}
+	if !poll.Owns(r.Ownership, key) {
+		return ctrl.Result{}, nil
+	}
+	return r.own(ctx, so, triggers)
+}
+
+// own does what only the owner of the object does.
+func (r *Reconciler) own(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger) (ctrl.Result, error) {
+	if err := r.adopt(ctx, so); err != nil {
+		return ctrl.Result{}, err
+	}
+	before := so.DeepCopy()
+	now := time.Now()
+	so.Status.Conditions.Initialize(so.Generation, now)
+	recheck, err := r.progress(ctx, so, triggers, now)
+	var f *fault
+	switch {
+	case errors.As(err, &f):
+		r.reportFault(so, f, now)
+		recheck, err = faultRecheck, nil
+	case err != nil && !apierrors.IsConflict(err):
+		r.reportFault(so, faultf("%v", err), now)
+	}
+	if statusErr := r.writeStatus(ctx, before, so); statusErr != nil {
+		return ctrl.Result{}, errors.Join(err, statusErr)
+	}
+	if apierrors.IsConflict(err) { // the target changed meanwhile: decide anew
+		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
+	}
+	return ctrl.Result{RequeueAfter: recheck}, err
+}
+
+// progress brings the object as far as it goes. The error is a *fault when the
+// user has to change something. recheck is when time alone may change the
+// outcome; 0 is never.
+func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger, now time.Time) (recheck time.Duration, err error) {
+	summarize(so, triggers)
+	tgt, err := r.check(ctx, so)
+	if err != nil {
+		return 0, err
+	}
+	replicas, err := r.observe(ctx, so, tgt)
+	if err != nil {
+		return 0, err
+	}
+	if so.Paused() {
+		return 0, r.pause(ctx, so, tgt, replicas, now)
+	}
+	r.unpause(so, now)
+	if err := allBroken(triggers); err != nil {
+		return 0, err
+	}
+	hpa, err := r.ensureHPA(ctx, so, tgt.GVKR, triggers)
+	if err != nil {
+		return 0, err
+	}
+	so.Status.HpaName = so.HPAName()
+	mirrorHPA(so, hpa, now)
+	return r.scale(ctx, so, tgt, triggers, replicas, now)
+}
+
+// faultRecheck is how often a fault is looked at again whose end no watch tells.
+const faultRecheck = 30 * time.Second
+
+func (r *Reconciler) forget(key poll.Key) {
+	r.Engine.Remove(key)
+	r.Store.Remove(key)
+}
+
+func (r *Reconciler) markSeen(name client.ObjectKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen != nil {
+		r.seen[name] = true
+	}
+}
+
+// Warm returns nil once every object that exists was reconciled since the
+// process began, so that the adapter answers for all of them.
+func (r *Reconciler) Warm(ctx context.Context) error {
+	r.mu.Lock()
+	done := r.seen == nil
+	r.mu.Unlock()
+	if done {
+		return nil
+	}
+	var all kedav1alpha1.ScaledObjectList
+	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing ScaledObjects: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range all.Items {
+		if !r.seen[client.ObjectKeyFromObject(&all.Items[i])] {
+			return fmt.Errorf("%d of %d ScaledObjects are known so far", len(r.seen), len(all.Items))
+		}
+	}
+	r.seen = nil
+	return nil
+}
+
+// Name is the object that key names.
+func Name(key poll.Key) client.ObjectKey {
+	return client.ObjectKey{Namespace: key.Namespace, Name: key.Name}
+}

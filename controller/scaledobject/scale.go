@@ -1,0 +1,183 @@
+package scaledobject
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/activation"
+	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/controller/target"
+)
+
+// scale decides on the readings and does it. What was decided on a cached count
+// is decided again on the live one before anything is written.
+func (r *Reconciler) scale(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, triggers []*trigger, replicas int32, now time.Time) (time.Duration, error) {
+	spec := activationSpec(so)
+	seen := activationTriggers(triggers)
+	state := activation.State{
+		Replicas: replicas, LastActive: lastActive(so, triggers, seen, now), Created: so.CreationTimestamp.Time,
+	}
+	d := activation.Decide(spec, seen, state, now)
+	if d.Replicas != nil {
+		var err error
+		if d, err = r.write(ctx, so, tgt, spec, seen, state, now); err != nil {
+			return 0, err
+		}
+	}
+	r.reportDecision(so, triggers, d, state, now)
+	if d.Recheck.IsZero() {
+		return r.resync(so, tgt), nil
+	}
+	return max(d.Recheck.Sub(now), time.Millisecond), nil
+}
+
+// resync is how often a target is looked at whose changes no watch tells.
+func (r *Reconciler) resync(so *kedav1alpha1.ScaledObject, tgt *target.Target) time.Duration {
+	if tgt.Watched() {
+		return 0
+	}
+	return so.PollingInterval()
+}
+
+// write decides on the live count and writes the outcome, unless somebody else
+// changed the target in between: the error is then a conflict.
+func (r *Reconciler) write(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, spec activation.Spec, triggers []activation.Trigger, state activation.State, now time.Time) (activation.Decision, error) {
+	live, err := tgt.Scale(ctx)
+	if err != nil {
+		return activation.Decision{}, asFault(err)
+	}
+	from := live.Spec.Replicas
+	state.Replicas = from
+	d := activation.Decide(spec, triggers, state, now)
+	if d.Replicas == nil || *d.Replicas == from {
+		return d, nil
+	}
+	err = tgt.SetScale(ctx, live, *d.Replicas)
+	switch {
+	case apierrors.IsConflict(err):
+		return d, err
+	case err != nil && d.Outcome == activation.Deactivated:
+		r.Events.ScaleFailed(so, events.TargetDeactivationFailed, fmt.Sprintf("Scaling %s from %d to %d: %v", tgt, from, *d.Replicas, err))
+		return d, asFault(err)
+	case err != nil:
+		r.Events.ScaleFailed(so, events.TargetActivationFailed, fmt.Sprintf("Scaling %s from %d to %d: %v", tgt, from, *d.Replicas, err))
+		return d, asFault(err)
+	}
+	switch d.Outcome {
+	case activation.Activated:
+		r.Events.Scaled(so, events.TargetActivated, fmt.Sprintf("Scaled %s from %d to %d, triggered by %s (%s)",
+			tgt, from, *d.Replicas, strings.Join(d.By, ";"), d.Why))
+	case activation.Deactivated:
+		r.Events.Scaled(so, events.TargetDeactivated, fmt.Sprintf("Deactivated %s from %d to %d (%s)", tgt, from, *d.Replicas, d.Why))
+	}
+	return d, nil
+}
+
+func activationSpec(so *kedav1alpha1.ScaledObject) activation.Spec {
+	spec := activation.Spec{
+		Min: so.MinReplicas(), Max: so.MaxReplicas(), Idle: so.IdleReplicas(),
+		Cooldown: so.CooldownPeriod(), InitialCooldown: so.InitialCooldownPeriod(),
+		Behavior: so.HPABehavior(), Forced: so.ForceActivation(),
+		PausedScaleIn: so.PausedScaleIn(), PausedScaleOut: so.PausedScaleOut(),
+	}
+	if f := so.Spec.Fallback; f != nil {
+		spec.Fallback = &activation.Fallback{Threshold: f.FailureThreshold, Replicas: f.Replicas}
+	}
+	return spec
+}
+
+func activationTriggers(triggers []*trigger) []activation.Trigger {
+	seen := make([]activation.Trigger, len(triggers))
+	for i, t := range triggers {
+		seen[i] = activation.Trigger{Metric: t.metric, Err: t.err}
+		if t.slot == nil {
+			continue
+		}
+		reading := t.slot.Reading()
+		seen[i] = activation.Trigger{
+			Metric: t.metric, Known: reading.Known(), Err: reading.Err, Failures: t.slot.Failures(),
+			Active: reading.Active, Value: reading.Value.Metric, Target: t.scaler.Target,
+			Total: t.spec.EffectiveMetricType() == autoscalingv2.ValueMetricType,
+		}
+	}
+	return seen
+}
+
+// lastActive is when a trigger was last seen active. What this process saw
+// counts; after a restart, an object whose condition does not say that it is
+// inactive was active until now.
+func lastActive(so *kedav1alpha1.ScaledObject, triggers []*trigger, seen []activation.Trigger, now time.Time) time.Time {
+	var last time.Time
+	if so.Status.LastActiveTime != nil {
+		last = so.Status.LastActiveTime.Time
+	}
+	var observed time.Time
+	for i, t := range triggers {
+		if seen[i].Active {
+			return now
+		}
+		if t.slot != nil && t.slot.LastActive().After(observed) {
+			observed = t.slot.LastActive()
+		}
+	}
+	if observed.IsZero() && !last.IsZero() && !so.Status.Conditions.Get(kedav1alpha1.ConditionActive).IsFalse() {
+		return now
+	}
+	if observed.After(last) {
+		return observed
+	}
+	return last
+}
+
+// pause leaves the replicas alone, or sets those that the annotation asks for,
+// and removes the HPA meanwhile.
+func (r *Reconciler) pause(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, replicas int32, now time.Time) error {
+	wanted, err := so.PausedReplicas()
+	if err != nil {
+		return faultf("%v", err)
+	}
+	if err := r.deleteHPA(ctx, so, so.HPAName()); err != nil {
+		return err
+	}
+	so.Status.HpaName = ""
+	if wanted != nil && replicas != *wanted {
+		live, err := tgt.Scale(ctx)
+		if err != nil {
+			return asFault(err)
+		}
+		if err := tgt.SetScale(ctx, live, *wanted); err != nil {
+			return asFault(err)
+		}
+	}
+	so.Status.PausedReplicaCount = wanted
+	if !so.Status.Conditions.Get(kedav1alpha1.ConditionPaused).IsTrue() {
+		r.Events.Note(so, events.ScaledObjectPaused, "ScaledObject is paused: its HPA is removed and its replicas stay")
+	}
+	r.set(so, kedav1alpha1.ConditionPaused, metav1.ConditionTrue, kedav1alpha1.ReasonScaledObjectPaused,
+		"Scaling is paused by an annotation", now)
+	return nil
+}
+
+// unpause reports whether one direction, or none, is paused.
+func (r *Reconciler) unpause(so *kedav1alpha1.ScaledObject, now time.Time) {
+	so.Status.PausedReplicaCount = nil
+	wasPaused := so.Status.Conditions.Get(kedav1alpha1.ConditionPaused).IsTrue()
+	switch {
+	case so.PausedScaleIn() && so.PausedScaleOut():
+		r.set(so, kedav1alpha1.ConditionPaused, metav1.ConditionTrue, kedav1alpha1.ReasonScaledObjectPaused, "Scaling in and out is paused by annotations", now)
+	case so.PausedScaleIn():
+		r.set(so, kedav1alpha1.ConditionPaused, metav1.ConditionTrue, kedav1alpha1.ReasonScaledObjectPaused, "Scaling in is paused by an annotation", now)
+	case so.PausedScaleOut():
+		r.set(so, kedav1alpha1.ConditionPaused, metav1.ConditionTrue, kedav1alpha1.ReasonScaledObjectPaused, "Scaling out is paused by an annotation", now)
+	case wasPaused:
+		r.set(so, kedav1alpha1.ConditionPaused, metav1.ConditionFalse, kedav1alpha1.ReasonScaledObjectUnpaused, "Scaling is no longer paused", now)
+		r.Events.Note(so, events.ScaledObjectUnpaused, "ScaledObject is no longer paused")
+	}
+}

@@ -1,0 +1,185 @@
+package scaledobject
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/activation"
+	"github.com/freshet-io/freshet/controller/events"
+)
+
+// set writes one condition.
+func (r *Reconciler) set(so *kedav1alpha1.ScaledObject, t kedav1alpha1.ConditionType, status metav1.ConditionStatus, reason, message string, now time.Time) {
+	so.Status.Conditions.Set(kedav1alpha1.Condition{
+		Type: t, Status: status, Reason: reason, Message: message, ObservedGeneration: so.Generation,
+	}, now)
+}
+
+// summarize writes what the spec alone says.
+func summarize(so *kedav1alpha1.ScaledObject, triggers []*trigger) {
+	var types, auths, metrics []string
+	for _, t := range triggers {
+		types = appendNew(types, t.spec.Type)
+		if ref := t.spec.AuthenticationRef; ref != nil {
+			auths = appendNew(auths, ref.Name)
+		}
+		metrics = append(metrics, t.metric)
+	}
+	so.Status.TriggersTypes = strings.Join(types, ",")
+	so.Status.AuthenticationsTypes = strings.Join(auths, ",")
+	so.Status.ExternalMetricNames = metrics
+}
+
+func appendNew(list []string, text string) []string {
+	if slices.Contains(list, text) {
+		return list
+	}
+	return append(list, text)
+}
+
+// mirrorHPA copies whether the HPA is able to scale.
+func mirrorHPA(so *kedav1alpha1.ScaledObject, hpa *autoscalingv2.HorizontalPodAutoscaler, now time.Time) {
+	if hpa == nil {
+		return
+	}
+	for _, c := range hpa.Status.Conditions {
+		if c.Type != autoscalingv2.ScalingActive {
+			continue
+		}
+		next := kedav1alpha1.Condition{Type: kedav1alpha1.ConditionHPAActive, ObservedGeneration: so.Generation}
+		switch {
+		case c.Status == corev1.ConditionTrue:
+			next.Status, next.Reason, next.Message = metav1.ConditionTrue, kedav1alpha1.ReasonHPAActive, "The HPA is able to scale"
+		case c.Reason == "ScalingDisabled":
+			next.Status, next.Reason, next.Message = metav1.ConditionTrue, kedav1alpha1.ReasonScalingDisabled, "The target is at zero, where the HPA does not scale"
+		default:
+			next.Status, next.Reason, next.Message = metav1.ConditionFalse, c.Reason, c.Message
+			if next.Reason == "" {
+				next.Reason = kedav1alpha1.ReasonHPAMetricsUnavailable
+			}
+		}
+		so.Status.Conditions.Set(next, now)
+	}
+}
+
+// reportFault says on the object what the user has to change.
+func (r *Reconciler) reportFault(so *kedav1alpha1.ScaledObject, f *fault, now time.Time) {
+	old := so.Status.Conditions.Get(kedav1alpha1.ConditionReady)
+	r.set(so, kedav1alpha1.ConditionReady, metav1.ConditionFalse, kedav1alpha1.ReasonScaledObjectCheckFailed, f.message, now)
+	if next := so.Status.Conditions.Get(kedav1alpha1.ConditionReady); next != old {
+		r.Events.Warn(so, events.ScaledObjectCheckFailed, next.Message)
+	}
+	r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionUnknown, kedav1alpha1.ReasonUnknownState,
+		"Whether the triggers are active is not known", now)
+}
+
+// reportDecision says on the object what was decided and why.
+func (r *Reconciler) reportDecision(so *kedav1alpha1.ScaledObject, triggers []*trigger, d activation.Decision, state activation.State, now time.Time) {
+	r.reportActivity(so, triggers)
+	r.reportReady(so, triggers, d, now)
+	was := so.Status.Conditions.Get(kedav1alpha1.ConditionActive)
+	switch d.Outcome {
+	case activation.Activated, activation.Active:
+		r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionTrue, kedav1alpha1.ReasonScalerActive, "Scaling is performed because triggers are active", now)
+	case activation.Cooling:
+		r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionFalse, kedav1alpha1.ReasonScalerCooldown, "No trigger is active, and the cooldown is not over", now)
+	case activation.Deactivated, activation.Raised, activation.Idle, activation.Paused:
+		r.setPausedAware(so, d, now)
+	case activation.Waiting, activation.Failing: // what was known last stays
+	}
+	is := so.Status.Conditions.Get(kedav1alpha1.ConditionActive)
+	if is.Status != was.Status && (is.IsTrue() || was.IsTrue()) {
+		at := metav1.NewTime(state.LastActive.Truncate(time.Second))
+		if is.IsTrue() {
+			at = metav1.NewTime(now.Truncate(time.Second))
+		}
+		so.Status.LastActiveTime = &at
+	}
+}
+
+// setPausedAware reports activity when it is not what moves the replicas.
+func (r *Reconciler) setPausedAware(so *kedav1alpha1.ScaledObject, d activation.Decision, now time.Time) {
+	if len(d.By) > 0 { // active, but scaling out is paused
+		r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionTrue, kedav1alpha1.ReasonScalerActive, "Triggers are active, and scaling out is paused", now)
+		return
+	}
+	r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionFalse, kedav1alpha1.ReasonScalerNotActive, "Scaling is not performed because triggers are not active", now)
+}
+
+func (r *Reconciler) reportActivity(so *kedav1alpha1.ScaledObject, triggers []*trigger) {
+	activity := make(map[string]kedav1alpha1.TriggerActivityStatus, len(triggers))
+	for _, t := range triggers {
+		active := t.slot != nil && t.slot.Reading().Active
+		activity[t.metric] = kedav1alpha1.TriggerActivityStatus{IsActive: active}
+	}
+	so.Status.TriggersActivity = activity
+}
+
+// reportReady says whether all triggers can be read.
+func (r *Reconciler) reportReady(so *kedav1alpha1.ScaledObject, triggers []*trigger, d activation.Decision, now time.Time) {
+	var broken []string
+	waiting := false
+	for _, t := range triggers {
+		switch {
+		case t.err != nil:
+			broken = append(broken, t.err.Error())
+		case t.slot.Reading().Err != nil:
+			broken = append(broken, fmt.Sprintf("trigger %s: %v", t.name(), t.slot.Reading().Err))
+		case !t.slot.Reading().Known():
+			waiting = true
+		}
+	}
+	old := so.Status.Conditions.Get(kedav1alpha1.ConditionReady)
+	switch {
+	case len(broken) > 0 && len(d.By) > 0:
+		r.set(so, kedav1alpha1.ConditionReady, metav1.ConditionUnknown, kedav1alpha1.ReasonPartialTriggerError, kedav1alpha1.JoinMessages(broken...), now)
+	case len(broken) > 0:
+		r.set(so, kedav1alpha1.ConditionReady, metav1.ConditionFalse, kedav1alpha1.ReasonTriggerError, kedav1alpha1.JoinMessages(broken...), now)
+	case !waiting:
+		r.set(so, kedav1alpha1.ConditionReady, metav1.ConditionTrue, kedav1alpha1.ReasonScaledObjectReady, "ScaledObject is ready for scaling", now)
+	}
+	next := so.Status.Conditions.Get(kedav1alpha1.ConditionReady)
+	switch {
+	case next == old:
+	case next.IsTrue() && !old.IsTrue():
+		r.Events.Note(so, events.ScaledObjectReady, next.Message)
+	case len(broken) > 0:
+		r.Events.Warn(so, events.ScalerFailed, next.Message)
+	}
+	r.reportNotes(so, triggers, old)
+}
+
+// reportNotes tells of parameters that are not known or deprecated, once for
+// each generation of the object.
+func (r *Reconciler) reportNotes(so *kedav1alpha1.ScaledObject, triggers []*trigger, old kedav1alpha1.Condition) {
+	if old.ObservedGeneration == so.Generation && old.Reason != "" {
+		return
+	}
+	for _, t := range triggers {
+		for _, n := range t.notes {
+			r.Events.Note(so, events.ScalerInfo, fmt.Sprintf("trigger %s: %s", t.name(), n.Message))
+		}
+	}
+}
+
+// writeStatus writes the status if anything in it changed.
+func (r *Reconciler) writeStatus(ctx context.Context, before, so *kedav1alpha1.ScaledObject) error {
+	if equality.Semantic.DeepEqual(before.Status, so.Status) {
+		return nil
+	}
+	err := r.Client.Status().Patch(ctx, so, client.MergeFrom(before))
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("writing status: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package scaledobject
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/metricsadapter/store"
+	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/auth"
+	"github.com/freshet-io/freshet/scalers/param"
+	"github.com/freshet-io/freshet/scalers/poll"
+)
+
+// maxFreshness bounds how old a number the HPA is given, unless the user asks
+// for cached metrics.
+const maxFreshness = 5 * time.Second
+
+// trigger is one entry of spec.triggers, resolved: it has a scaler or an error.
+type trigger struct {
+	spec   *kedav1alpha1.ScaleTriggers
+	index  int
+	metric string
+	scaler *scalers.Scaler
+	err    error
+	notes  []param.Notice
+	slot   *store.Slot
+}
+
+// resolve decodes every trigger of the object on its own: one that is broken
+// does not touch the others.
+func (r *Reconciler) resolve(ctx context.Context, so *kedav1alpha1.ScaledObject) []*trigger {
+	workload := auth.Workload{
+		Namespace: so.Namespace, Container: so.Spec.ScaleTargetRef.EnvSourceContainerName,
+		PodSpec: func(ctx context.Context) (*corev1.PodSpec, error) {
+			t, err := r.Targets.Resolve(so.Namespace, &so.Spec.ScaleTargetRef)
+			if err != nil {
+				return nil, err
+			}
+			return t.PodSpec(ctx)
+		},
+	}
+	triggers := make([]*trigger, len(so.Spec.Triggers))
+	for i := range so.Spec.Triggers {
+		t := &trigger{spec: &so.Spec.Triggers[i], index: i}
+		if err := r.decode(ctx, t, workload); err != nil {
+			t.err = fmt.Errorf("trigger %s: %w", t.name(), err)
+			t.metric = scalers.MetricName(i, t.spec.Type) // answers with an error, so that the HPA holds
+		}
+		triggers[i] = t
+	}
+	return triggers
+}
+
+func (r *Reconciler) decode(ctx context.Context, t *trigger, w auth.Workload) error {
+	if err := checkMetricType(t.spec.EffectiveMetricType()); err != nil {
+		return err
+	}
+	params, err := r.Auth.Resolve(ctx, w, t.spec.AuthenticationRef)
+	if err != nil {
+		return err
+	}
+	in := param.Input{Metadata: t.spec.Metadata, Auth: params}
+	if wantsEnv(t.spec.Metadata) {
+		if in.Env, err = r.Auth.Environment(ctx, w); err != nil {
+			return err
+		}
+	}
+	t.scaler, t.notes, err = scalers.Decode(t.spec.Type, in)
+	if err != nil {
+		return err
+	}
+	t.metric = scalers.MetricName(t.index, t.scaler.Stem)
+	return nil
+}
+
+// checkMetricType refuses what an external metric cannot be compared as.
+func checkMetricType(m autoscalingv2.MetricTargetType) error {
+	if m != autoscalingv2.AverageValueMetricType && m != autoscalingv2.ValueMetricType {
+		return scalers.ConfigurationError("metricType is %q: use AverageValue (the default) or Value", m)
+	}
+	return nil
+}
+
+func wantsEnv(metadata map[string]string) bool {
+	for key := range metadata {
+		if strings.HasSuffix(key, "FromEnv") {
+			return true
+		}
+	}
+	return false
+}
+
+// name is how messages call the trigger.
+func (t *trigger) name() string {
+	if t.spec.Name != "" {
+		return fmt.Sprintf("%q (%s)", t.spec.Name, t.spec.Type)
+	}
+	return fmt.Sprintf("%d (%s)", t.index, t.spec.Type)
+}
+
+// register has the engine read the triggers that have a scaler, and the store
+// hold their readings. The others have no slot, so that a query for them fails.
+func (r *Reconciler) register(key poll.Key, so *kedav1alpha1.ScaledObject, triggers []*trigger) {
+	good := slices.DeleteFunc(slices.Clone(triggers), func(t *trigger) bool { return t.scaler == nil })
+	described := make([]store.Trigger, len(good))
+	for i, t := range good {
+		described[i] = store.Trigger{
+			Metric: t.metric, Index: t.index, Label: t.label(), Type: t.spec.Type,
+			Fingerprint: t.scaler.Fingerprint, Freshness: freshness(so, t.spec),
+		}
+	}
+	slots := r.Store.Set(key, described)
+	members := make([]poll.Member, len(good))
+	for i, t := range good {
+		t.slot = slots[i]
+		members[i] = poll.Member{Scaler: t.scaler, Interval: so.PollingInterval(), Sink: slots[i]}
+	}
+	for i, s := range r.Engine.Set(key, members) {
+		slots[i].Bind(s)
+	}
+}
+
+// label is the trigger in self-metrics.
+func (t *trigger) label() string {
+	if t.spec.Name != "" {
+		return t.spec.Name
+	}
+	return t.scaler.Kind.Label
+}
+
+// freshness is how old a reading of the trigger may be when the HPA asks.
+func freshness(so *kedav1alpha1.ScaledObject, spec *kedav1alpha1.ScaleTriggers) time.Duration {
+	if spec.UseCachedMetrics {
+		return so.PollingInterval()
+	}
+	return min(so.PollingInterval(), maxFreshness)
+}

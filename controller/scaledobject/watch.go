@@ -1,0 +1,221 @@
+package scaledobject
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+)
+
+// Indexes of ScaledObjects by what they refer to.
+const (
+	targetIndex = "freshet.target"
+	authIndex   = "freshet.authentication"
+	// refIndex is of authentications, by the Secrets and ConfigMaps they name.
+	refIndex = "freshet.reference"
+)
+
+func targetKey(group, kind, name string) string { return group + "/" + kind + "/" + name }
+
+// Register adds the controller to the manager. It runs on every replica: each
+// polls what it owns and answers for everything.
+func (r *Reconciler) Register(ctx context.Context, mgr ctrl.Manager) error {
+	r.seen = map[client.ObjectKey]bool{}
+	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("indexing: %w", err)
+	}
+	everywhere := false
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("scaledobject").
+		For(&kedav1alpha1.ScaledObject{}, builder.WithPredicates(predicate.Or(
+			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{}))).
+		Owns(&autoscalingv2.HorizontalPodAutoscaler{}, builder.WithPredicates(hpaChanged)).
+		Watches(&appsv1.Deployment{}, r.byTarget("apps", "Deployment"), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&appsv1.StatefulSet{}, r.byTarget("apps", "StatefulSet"), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&kedav1alpha1.TriggerAuthentication{}, handler.EnqueueRequestsFromMapFunc(r.byAuthentication),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&kedav1alpha1.ClusterTriggerAuthentication{}, handler.EnqueueRequestsFromMapFunc(r.byAuthentication),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.byReference("Secret")),
+			builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.byReference("ConfigMap")),
+			builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
+		WatchesRawSource(r.Wakeups).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, NeedLeaderElection: &everywhere}).
+		Complete(r)
+}
+
+func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	if err := indexer.IndexField(ctx, &kedav1alpha1.ScaledObject{}, targetIndex, func(obj client.Object) []string {
+		ref := &obj.(*kedav1alpha1.ScaledObject).Spec.ScaleTargetRef
+		gvk, err := ref.GVK()
+		if err != nil {
+			return nil
+		}
+		return []string{targetKey(gvk.Group, gvk.Kind, ref.Name)}
+	}); err != nil {
+		return err
+	}
+	if err := indexer.IndexField(ctx, &kedav1alpha1.ScaledObject{}, authIndex, func(obj client.Object) []string {
+		var keys []string
+		for i := range obj.(*kedav1alpha1.ScaledObject).Spec.Triggers {
+			if ref := obj.(*kedav1alpha1.ScaledObject).Spec.Triggers[i].AuthenticationRef; ref != nil {
+				keys = append(keys, ref.EffectiveKind()+"/"+ref.Name)
+			}
+		}
+		return keys
+	}); err != nil {
+		return err
+	}
+	if err := indexer.IndexField(ctx, &kedav1alpha1.TriggerAuthentication{}, refIndex, func(obj client.Object) []string {
+		return references(&obj.(*kedav1alpha1.TriggerAuthentication).Spec)
+	}); err != nil {
+		return err
+	}
+	return indexer.IndexField(ctx, &kedav1alpha1.ClusterTriggerAuthentication{}, refIndex, func(obj client.Object) []string {
+		return references(&obj.(*kedav1alpha1.ClusterTriggerAuthentication).Spec)
+	})
+}
+
+// references are the Secrets and ConfigMaps that an authentication names.
+func references(spec *kedav1alpha1.TriggerAuthenticationSpec) []string {
+	var keys []string
+	for _, ref := range spec.SecretTargetRef {
+		keys = append(keys, "Secret/"+ref.Name)
+	}
+	for _, ref := range spec.ConfigMapTargetRef {
+		keys = append(keys, "ConfigMap/"+ref.Name)
+	}
+	return keys
+}
+
+// hpaChanged passes changes by hand, of the replicas, and of whether the HPA is
+// able to scale; the HPA's own bookkeeping does not matter.
+var hpaChanged = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return false }, // ours
+	UpdateFunc: func(e event.UpdateEvent) bool {
+		a, ok1 := e.ObjectOld.(*autoscalingv2.HorizontalPodAutoscaler)
+		b, ok2 := e.ObjectNew.(*autoscalingv2.HorizontalPodAutoscaler)
+		if !ok1 || !ok2 {
+			return true
+		}
+		return !equality.Semantic.DeepEqual(a.Spec, b.Spec) || a.Status.CurrentReplicas != b.Status.CurrentReplicas ||
+			scalingActive(a) != scalingActive(b) ||
+			!maps.Equal(a.Labels, b.Labels) || !maps.Equal(a.Annotations, b.Annotations)
+	},
+}
+
+func scalingActive(hpa *autoscalingv2.HorizontalPodAutoscaler) string {
+	for _, c := range hpa.Status.Conditions {
+		if c.Type == autoscalingv2.ScalingActive {
+			return string(c.Status) + c.Reason
+		}
+	}
+	return ""
+}
+
+func (r *Reconciler) byTarget(group, kind string) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
+		return r.requests(ctx, client.InNamespace(obj.GetNamespace()),
+			client.MatchingFields{targetIndex: targetKey(group, kind, obj.GetName())})
+	})
+}
+
+func (r *Reconciler) byAuthentication(ctx context.Context, obj client.Object) []reconcile.Request {
+	if obj.GetNamespace() == "" {
+		return r.requests(ctx, client.MatchingFields{authIndex: kedav1alpha1.KindClusterTriggerAuthentication + "/" + obj.GetName()})
+	}
+	return r.requests(ctx, client.InNamespace(obj.GetNamespace()),
+		client.MatchingFields{authIndex: kedav1alpha1.KindTriggerAuthentication + "/" + obj.GetName()})
+}
+
+// byReference finds the objects whose authentications name a Secret or
+// ConfigMap, so that a rotated credential is used at once.
+func (r *Reconciler) byReference(kind string) handler.MapFunc {
+	return func(ctx context.Context, obj client.Object) []reconcile.Request {
+		key := client.MatchingFields{refIndex: kind + "/" + obj.GetName()}
+		var requests []reconcile.Request
+		var local kedav1alpha1.TriggerAuthenticationList
+		if err := r.Client.List(ctx, &local, client.InNamespace(obj.GetNamespace()), key); err == nil {
+			for i := range local.Items {
+				requests = append(requests, r.byAuthentication(ctx, &local.Items[i])...)
+			}
+		}
+		var cluster kedav1alpha1.ClusterTriggerAuthenticationList
+		if obj.GetNamespace() != r.Auth.ClusterNamespace {
+			return requests
+		}
+		if err := r.Client.List(ctx, &cluster, key); err == nil {
+			for i := range cluster.Items {
+				requests = append(requests, r.byAuthentication(ctx, &cluster.Items[i])...)
+			}
+		}
+		return requests
+	}
+}
+
+// requests are for the objects that a list finds. The cache answers, so that an
+// error cannot be but one of the program.
+func (r *Reconciler) requests(ctx context.Context, opts ...client.ListOption) []reconcile.Request {
+	var list kedav1alpha1.ScaledObjectList
+	if err := r.Client.List(ctx, &list, append(opts, client.UnsafeDisableDeepCopy)...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing ScaledObjects that are concerned")
+		return nil
+	}
+	requests := make([]reconcile.Request, len(list.Items))
+	for i := range list.Items {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&list.Items[i])
+	}
+	return requests
+}
+
+// Wakeups causes reconciles from outside the API server: readings that changed
+// what an object asks for. It is a source of the controller.
+type Wakeups struct {
+	mu      sync.Mutex
+	queue   workqueue.TypedRateLimitingInterface[reconcile.Request]
+	waiting map[types.NamespacedName]bool
+}
+
+// Start is called by the controller.
+func (w *Wakeups) Start(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = queue
+	for name := range w.waiting {
+		queue.Add(reconcile.Request{NamespacedName: name})
+	}
+	w.waiting = nil
+	return nil
+}
+
+// Wake has the object reconciled soon. It does not block.
+func (w *Wakeups) Wake(name types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.queue != nil {
+		w.queue.Add(reconcile.Request{NamespacedName: name})
+		return
+	}
+	if w.waiting == nil {
+		w.waiting = map[types.NamespacedName]bool{}
+	}
+	w.waiting[name] = true
+}

@@ -1,0 +1,174 @@
+// Package target reads and writes what is scaled: anything with a scale
+// subresource.
+package target
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/scale"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+)
+
+// Client reads and scales targets.
+type Client struct {
+	// Client reads Deployments and StatefulSets from its cache, and every other
+	// kind live.
+	Client client.Client
+	// Scales reads and writes scale subresources, live.
+	Scales scale.ScalesGetter
+}
+
+// Target is one workload.
+type Target struct {
+	client client.Client
+	scales scale.ScalesGetter
+	// Namespace and Name are the workload's.
+	Namespace, Name string
+	// GVKR is its kind and resource.
+	GVKR kedav1alpha1.GroupVersionKindResource
+}
+
+// String names the target as messages do: group/version.Kind namespace/name.
+func (t *Target) String() string {
+	return fmt.Sprintf("%s %s/%s", t.GVKR, t.Namespace, t.Name)
+}
+
+// Error is something wrong with a target that the user can mend.
+type Error struct{ message string }
+
+// Error says what to change.
+func (e *Error) Error() string { return e.message }
+
+// Resolve finds the kind that ref names. An unknown kind is an *Error. It does
+// not look whether the target exists.
+func (c *Client) Resolve(namespace string, ref *kedav1alpha1.ScaleTarget) (*Target, error) {
+	gvk, err := ref.GVK()
+	if err != nil {
+		return nil, &Error{err.Error()}
+	}
+	mapping, err := c.Client.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
+	switch {
+	case meta.IsNoMatchError(err):
+		return nil, &Error{fmt.Sprintf("scaleTargetRef names the kind %s of %s, which the cluster does not know: correct kind and apiVersion",
+			gvk.Kind, gvk.GroupVersion())}
+	case err != nil:
+		return nil, fmt.Errorf("looking up kind %s: %w", gvk, err)
+	}
+	return &Target{
+		client: c.Client, scales: c.Scales, Namespace: namespace, Name: ref.Name,
+		GVKR: kedav1alpha1.GroupVersionKindResource{
+			Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Resource: mapping.Resource.Resource,
+		},
+	}, nil
+}
+
+// Replicas returns the count that the target is asked to have, as the cache
+// knows it where there is one.
+func (t *Target) Replicas(ctx context.Context) (int32, error) {
+	obj := t.cached()
+	if obj == nil {
+		scale, err := t.Scale(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return scale.Spec.Replicas, nil
+	}
+	if err := t.client.Get(ctx, client.ObjectKey{Namespace: t.Namespace, Name: t.Name}, obj); err != nil {
+		return 0, t.explain(err)
+	}
+	var replicas *int32
+	switch obj := obj.(type) {
+	case *appsv1.Deployment:
+		replicas = obj.Spec.Replicas
+	case *appsv1.StatefulSet:
+		replicas = obj.Spec.Replicas
+	}
+	if replicas == nil {
+		return 1, nil // what Kubernetes makes of an absent count
+	}
+	return *replicas, nil
+}
+
+// PodSpec returns the target's pod template, or nil when it has none.
+func (t *Target) PodSpec(ctx context.Context) (*corev1.PodSpec, error) {
+	key := client.ObjectKey{Namespace: t.Namespace, Name: t.Name}
+	switch obj := t.cached().(type) {
+	case *appsv1.Deployment:
+		err := t.client.Get(ctx, key, obj)
+		return &obj.Spec.Template.Spec, t.explain(err)
+	case *appsv1.StatefulSet:
+		err := t.client.Get(ctx, key, obj)
+		return &obj.Spec.Template.Spec, t.explain(err)
+	}
+	obj := &unstructured.Unstructured{}
+	obj.SetGroupVersionKind(t.GVKR.GVK())
+	if err := t.client.Get(ctx, key, obj); err != nil {
+		return nil, t.explain(err)
+	}
+	fields, found, err := unstructured.NestedMap(obj.Object, "spec", "template", "spec")
+	if err != nil || !found {
+		return nil, nil //nolint:nilerr // another shape than a pod template is none
+	}
+	var spec corev1.PodSpec
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(fields, &spec); err != nil {
+		return nil, nil //nolint:nilerr // as above
+	}
+	return &spec, nil
+}
+
+// Scale reads the scale subresource, live. A target that is missing or cannot
+// be scaled is an *Error.
+func (t *Target) Scale(ctx context.Context) (*autoscalingv1.Scale, error) {
+	s, err := t.scales.Scales(t.Namespace).Get(ctx, t.GVKR.GroupResource(), t.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, t.explain(err)
+	}
+	return s, nil
+}
+
+// SetScale writes the count, if the target is still as scale was read. A
+// conflict (apierrors.IsConflict) means that it is not.
+func (t *Target) SetScale(ctx context.Context, scale *autoscalingv1.Scale, replicas int32) error {
+	next := scale.DeepCopy()
+	next.Spec.Replicas = replicas
+	_, err := t.scales.Scales(t.Namespace).Update(ctx, t.GVKR.GroupResource(), next, metav1.UpdateOptions{})
+	return t.explain(err)
+}
+
+// cached is an empty object of the target's kind when that kind is cached.
+func (t *Target) cached() client.Object {
+	switch t.GVKR.GVK() {
+	case appsv1.SchemeGroupVersion.WithKind("Deployment"):
+		return &appsv1.Deployment{}
+	case appsv1.SchemeGroupVersion.WithKind("StatefulSet"):
+		return &appsv1.StatefulSet{}
+	}
+	return nil
+}
+
+func (t *Target) explain(err error) error {
+	switch {
+	case err == nil, apierrors.IsConflict(err):
+		return err
+	case apierrors.IsNotFound(err):
+		return &Error{fmt.Sprintf("the target %s does not exist or has no scale subresource: create it or correct scaleTargetRef", t)}
+	case apierrors.IsForbidden(err):
+		return &Error{fmt.Sprintf("Freshet may not read or scale the target %s: grant its ServiceAccount get and update on %s/scale", t, t.GVKR.Resource)}
+	default:
+		return fmt.Errorf("scaling %s: %w", t, err)
+	}
+}
+
+// Watched tells whether a change of the target's replicas is seen by a watch.
+func (t *Target) Watched() bool { return t.cached() != nil }

@@ -1,0 +1,95 @@
+package metricsadapter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/metrics/pkg/apis/external_metrics"
+	"sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
+
+	"github.com/freshet-io/freshet/metricsadapter/store"
+	"github.com/freshet-io/freshet/scalers"
+)
+
+// Provider answers external metric queries from the store.
+type Provider struct {
+	store *store.Store
+	label string
+}
+
+// NewProvider returns a provider. label is the key of the label selector whose
+// value names the object that a query is about.
+func NewProvider(s *store.Store, label string) *Provider { return &Provider{store: s, label: label} }
+
+// ListAllExternalMetrics names one placeholder: what objects there are must not
+// decide whether discovery answers, and 60,000 names would help nobody.
+func (p *Provider) ListAllExternalMetrics() []provider.ExternalMetricInfo {
+	return []provider.ExternalMetricInfo{{Metric: "externalmetrics"}}
+}
+
+// GetExternalMetric answers with the value of one trigger: the list has exactly
+// one item, or there is an error.
+func (p *Provider) GetExternalMetric(ctx context.Context, namespace string, selector labels.Selector, info provider.ExternalMetricInfo) (*external_metrics.ExternalMetricValueList, error) {
+	object, ok := selector.RequiresExactMatch(p.label)
+	if !ok {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("the label selector must name the object: %s=<name>", p.label))
+	}
+	slot := p.store.Find(namespace, object, info.Metric)
+	if slot == nil {
+		return nil, notFound(namespace, object, info.Metric)
+	}
+	r, err := slot.Fresh(ctx, time.Now())
+	if err != nil {
+		return nil, unreadable(slot.Metric, err)
+	}
+	return &external_metrics.ExternalMetricValueList{Items: []external_metrics.ExternalMetricValue{{
+		MetricName: slot.Metric,
+		Timestamp:  metav1.NewTime(r.At),
+		Value:      Quantity(r.Value.Metric),
+	}}}, nil
+}
+
+// Quantity is a metric's value as the HPA is given it: to the thousandth,
+// negative numbers as 0, and no more than a quantity can hold.
+func Quantity(v float64) resource.Quantity {
+	switch milli := math.Round(v * 1000); {
+	case !(v > 0):
+		return *resource.NewQuantity(0, resource.DecimalSI)
+	case milli < math.MaxInt64:
+		return *resource.NewMilliQuantity(int64(milli), resource.DecimalSI)
+	case v < math.MaxInt64:
+		return *resource.NewQuantity(int64(v), resource.DecimalSI)
+	default:
+		return *resource.NewQuantity(math.MaxInt64, resource.DecimalSI)
+	}
+}
+
+func notFound(namespace, object, metric string) error {
+	err := apierrors.NewNotFound(schema.GroupResource{Group: external_metrics.GroupName, Resource: metric}, object)
+	err.ErrStatus.Message = fmt.Sprintf("ScaledObject %s/%s has no trigger that is read as %s", namespace, object, metric)
+	return err
+}
+
+// unreadable is the answer for a trigger without a value.
+func unreadable(metric string, cause error) error {
+	status := metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusServiceUnavailable, Reason: metav1.StatusReasonServiceUnavailable,
+		Message: fmt.Sprintf("metric %s has no value: %v", metric, cause),
+	}
+	switch {
+	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
+		status.Code, status.Reason = http.StatusGatewayTimeout, metav1.StatusReasonTimeout
+	case scalers.ClassOf(cause) == scalers.Configuration, scalers.ClassOf(cause) == scalers.Authentication:
+		status.Code, status.Reason = http.StatusInternalServerError, metav1.StatusReasonInternalError
+	}
+	return &apierrors.StatusError{ErrStatus: status}
+}

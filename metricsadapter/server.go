@@ -1,0 +1,67 @@
+package metricsadapter
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/spf13/pflag"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	basecmd "sigs.k8s.io/custom-metrics-apiserver/pkg/cmd"
+	"sigs.k8s.io/custom-metrics-apiserver/pkg/cmd/options"
+	"sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
+)
+
+// Options say where and how the adapter serves.
+type Options struct {
+	// Kubeconfig reaches the cluster that authenticates and authorizes callers;
+	// "" is the cluster this process runs in.
+	Kubeconfig string
+	// BindAddress and Port are where it listens, with TLS.
+	BindAddress net.IP
+	Port        int
+	// CertFile and KeyFile hold the serving certificate; "" makes a
+	// self-signed one in memory.
+	CertFile, KeyFile string
+}
+
+// Server serves external.metrics.k8s.io. Callers are authenticated and
+// authorized by the cluster.
+type Server struct {
+	server *genericapiserver.GenericAPIServer
+}
+
+// NewServer prepares the server and binds its port, so that an address in use
+// is an error here.
+func NewServer(o Options, p provider.ExternalMetricsProvider) (*Server, error) {
+	settings := options.NewCustomMetricsAdapterServerOptions()
+	settings.SecureServing.BindAddress = o.BindAddress
+	settings.SecureServing.BindPort = o.Port
+	settings.SecureServing.ServerCert.CertDirectory = "" // keep a self-signed certificate in memory
+	settings.SecureServing.ServerCert.CertKey.CertFile = o.CertFile
+	settings.SecureServing.ServerCert.CertKey.KeyFile = o.KeyFile
+	settings.Authentication.RemoteKubeConfigFile = o.Kubeconfig
+	settings.Authorization.RemoteKubeConfigFile = o.Kubeconfig
+	settings.Features.EnableProfiling = false
+	base := &basecmd.AdapterBase{
+		CustomMetricsAdapterServerOptions: settings,
+		Name:                              "freshet",
+		RemoteKubeConfigFile:              o.Kubeconfig,
+		ClientQPS:                         -1,
+		FlagSet:                           pflag.NewFlagSet("adapter", pflag.ContinueOnError),
+	}
+	base.WithExternalMetrics(p)
+	server, err := base.Server()
+	if err != nil {
+		return nil, fmt.Errorf("preparing the metrics adapter: %w", err)
+	}
+	return &Server{server.GenericAPIServer}, nil
+}
+
+// Run serves until ctx ends and answers what is in flight.
+func (s *Server) Run(ctx context.Context) error {
+	if err := s.server.PrepareRun().RunWithContext(ctx); err != nil {
+		return fmt.Errorf("serving external metrics: %w", err)
+	}
+	return nil
+}

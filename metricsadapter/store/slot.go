@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/param"
+	"github.com/freshet-io/freshet/scalers/poll"
+)
+
+// Trigger is what is known of a trigger besides its readings.
+type Trigger struct {
+	// Metric is the external metric's name, such as s0-redis-orders.
+	Metric string
+	// Index is its place in spec.triggers.
+	Index int
+	// Label names it in self-metrics: its name, or its kind's label.
+	Label string
+	// Type is the trigger type, such as redis.
+	Type string
+	// Fingerprint identifies its resolved configuration.
+	Fingerprint param.Fingerprint
+	// Freshness is how old a reading may be when the HPA asks; 0 asks for a
+	// reading made on the HPA's behalf.
+	Freshness time.Duration
+}
+
+// Refresher reads a trigger now. See [poll.Subscription.Refresh].
+type Refresher interface {
+	Refresh(ctx context.Context) error
+}
+
+// Slot is the place of one trigger's last reading. It is safe for concurrent
+// use; its Trigger does not change.
+type Slot struct {
+	Trigger
+	key     poll.Key
+	changed func(poll.Key)
+
+	mu         sync.Mutex
+	reading    scalers.Reading
+	lastActive time.Time
+	errors     uint64
+	failures   int32
+	refresher  Refresher
+}
+
+// Put is called by the engine with each new reading.
+func (s *Slot) Put(r scalers.Reading) {
+	s.mu.Lock()
+	old := s.reading
+	s.reading = r
+	if r.Active {
+		s.lastActive = r.At
+	}
+	s.failures++
+	if r.Err != nil {
+		s.errors++
+	} else {
+		s.failures = 0
+	}
+	s.mu.Unlock()
+	if !old.Known() || old.Active != r.Active || !sameError(old.Err, r.Err) {
+		s.changed(s.key)
+	}
+}
+
+// sameError tells whether two errors are one to the controller: both absent, or
+// of one class. Their texts may differ from read to read.
+func sameError(a, b error) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return scalers.ClassOf(a) == scalers.ClassOf(b)
+}
+
+// Bind tells the slot how to read its trigger now.
+func (s *Slot) Bind(r Refresher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refresher = r
+}
+
+// Reading returns the last reading.
+func (s *Slot) Reading() scalers.Reading {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reading
+}
+
+// LastActive returns when the trigger was last seen active, or the zero time.
+func (s *Slot) LastActive() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lastActive
+}
+
+// Errors counts the readings that failed.
+func (s *Slot) Errors() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.errors
+}
+
+// Failures counts the readings that failed since the last that did not.
+func (s *Slot) Failures() int32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failures
+}
+
+// Fresh returns a value no older than the trigger's freshness, reading it anew
+// when the last one is older or failed. The error says why there is none.
+func (s *Slot) Fresh(ctx context.Context, now time.Time) (scalers.Reading, error) {
+	s.mu.Lock()
+	r, refresher := s.reading, s.refresher
+	s.mu.Unlock()
+	if s.young(r, now) {
+		return r, nil
+	}
+	if refresher == nil {
+		return r, scalers.UnavailableError("the trigger is not being read yet")
+	}
+	if err := refresher.Refresh(ctx); err != nil {
+		return r, err
+	}
+	r = s.Reading()
+	return r, r.Err
+}
+
+// young tells whether r is a value that may still be given to the HPA.
+func (s *Slot) young(r scalers.Reading, now time.Time) bool {
+	return r.Known() && r.Err == nil && s.Freshness > 0 && now.Sub(r.At) <= s.Freshness
+}

@@ -1,0 +1,89 @@
+// Package store keeps the last reading of every trigger: written by the engine,
+// read by the metrics adapter and the controller.
+package store
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/freshet-io/freshet/scalers/poll"
+)
+
+// Store holds the slots of all objects. It is safe for concurrent use.
+type Store struct {
+	changed func(poll.Key)
+
+	mu      sync.RWMutex
+	objects map[poll.Key][]*Slot
+	metrics map[metricKey]*Slot
+}
+
+type metricKey struct{ namespace, object, metric string }
+
+func newMetricKey(namespace, object, metric string) metricKey {
+	return metricKey{namespace, object, strings.ToLower(metric)}
+}
+
+// New returns an empty store. changed is called, from whoever writes, with the
+// object of a trigger whose activity or error came or went, or that was read
+// for the first time; it must not block.
+func New(changed func(poll.Key)) *Store {
+	return &Store{changed: changed, objects: map[poll.Key][]*Slot{}, metrics: map[metricKey]*Slot{}}
+}
+
+// Set makes triggers those of the object and returns their slots in the same
+// order. A trigger that is the same as before keeps its slot and reading.
+func (s *Store) Set(key poll.Key, triggers []Trigger) []*Slot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := map[Trigger]*Slot{}
+	for _, slot := range s.objects[key] {
+		old[slot.Trigger] = slot
+		delete(s.metrics, newMetricKey(key.Namespace, key.Name, slot.Metric))
+	}
+	if len(triggers) == 0 {
+		delete(s.objects, key)
+		return nil
+	}
+	slots := make([]*Slot, len(triggers))
+	for i, t := range triggers {
+		slots[i] = old[t]
+		if slots[i] == nil {
+			slots[i] = &Slot{Trigger: t, key: key, changed: s.changed}
+		}
+		s.metrics[newMetricKey(key.Namespace, key.Name, t.Metric)] = slots[i]
+	}
+	s.objects[key] = slots
+	return slots
+}
+
+// Remove forgets the object.
+func (s *Store) Remove(key poll.Key) { s.Set(key, nil) }
+
+// Object returns the slots of the object in the order of its triggers. The
+// caller must not change the slice.
+func (s *Store) Object(key poll.Key) []*Slot {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.objects[key]
+}
+
+// Find returns the slot that answers for an external metric, or nil. Case does
+// not matter in the metric's name.
+func (s *Store) Find(namespace, object, metric string) *Slot {
+	key := newMetricKey(namespace, object, metric)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.metrics[key]
+}
+
+// Each calls f with every slot, in no order. f may not call the store.
+func (s *Store) Each(f func(poll.Key, *Slot)) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for key, slots := range s.objects {
+		for _, slot := range slots {
+			f(key, slot)
+		}
+	}
+}

@@ -1,0 +1,7 @@
+// Package all registers every trigger family. A program that wants fewer
+// imports the families it wants instead.
+package all
+
+import (
+	_ "github.com/freshet-io/freshet/scalers/store" // redis
+)

@@ -1,0 +1,15 @@
+package scalers
+
+import (
+	"fmt"
+	"strings"
+)
+
+var metricNameReplacer = strings.NewReplacer("/", "-", ".", "-", ":", "-", "%", "-", "(", "-", ")", "-")
+
+// MetricName is the external metric's name of the trigger at place index of
+// spec.triggers: "s<index>-" and the stem, in which the characters / . : % ( )
+// became "-".
+func MetricName(index int, stem string) string {
+	return fmt.Sprintf("s%d-%s", index, metricNameReplacer.Replace(stem))
+}

@@ -1,0 +1,263 @@
+package param
+
+import (
+	"fmt"
+	"math"
+	"net/url"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Input is what a trigger's parameters are taken from. Nil maps are empty.
+type Input struct {
+	// Metadata is the trigger's own metadata.
+	Metadata map[string]string
+	// Env is the resolved environment of the target's container.
+	Env map[string]string
+	// Auth is what the referenced TriggerAuthentication resolves to.
+	Auth map[string]string
+}
+
+// Notice is something the user should be told although the parameters are good.
+type Notice struct {
+	// Key is the metadata key it is about.
+	Key string
+	// Message is one sentence.
+	Message string
+}
+
+// Decode fills dst, a pointer to the plan's struct, from in. The error is of
+// type [Faults] and holds every fault; dst is then in an undefined state.
+// Notices tell of unknown and deprecated keys, sorted by key.
+func (p *Plan) Decode(dst any, in Input) ([]Notice, error) {
+	v := reflect.ValueOf(dst)
+	if v.Kind() != reflect.Pointer || v.Elem().Type() != p.typ {
+		panic(fmt.Sprintf("param: decoding %s into %T", p.typ, dst))
+	}
+	var faults Faults
+	notices := p.unknown(in.Metadata)
+	given := map[string]string{}
+	for i := range p.fields {
+		f := &p.fields[i]
+		name, text, found := f.lookup(in)
+		if found && f.Exclusive != "" {
+			if other := given[f.Exclusive]; other != "" {
+				faults = append(faults, Fault{Key: name, Problem: fmt.Sprintf("may not be given together with %s", other)})
+			}
+			given[f.Exclusive] = name
+		}
+		switch {
+		case found && f.Removed != "":
+			faults = append(faults, Fault{Key: name, Problem: "was removed: " + f.Removed})
+			continue
+		case found && f.Deprecated != "":
+			notices = append(notices, Notice{name, fmt.Sprintf("parameter %s is deprecated: %s", name, f.Deprecated)})
+		case !found && f.Default != "":
+			text = f.Default
+		case !found && !f.Optional:
+			faults = append(faults, Fault{Key: f.Key, From: f.From, Problem: "is missing"})
+			continue
+		case !found:
+			continue
+		}
+		if problem := f.set(v.Elem().FieldByIndex(f.index), text); problem != "" {
+			faults = append(faults, Fault{Key: name, Problem: problem})
+		}
+	}
+	slices.SortStableFunc(notices, func(a, b Notice) int { return strings.Compare(a.Key, b.Key) })
+	if len(faults) > 0 {
+		return notices, faults
+	}
+	return notices, nil
+}
+
+// RoleValue returns the number that the parameter with role r has in src, a
+// pointer to the plan's struct. ok is false when no parameter has that role.
+func (p *Plan) RoleValue(src any, r Role) (value float64, ok bool) {
+	v := reflect.ValueOf(src).Elem()
+	for i := range p.fields {
+		if p.fields[i].Role == r {
+			fv := v.FieldByIndex(p.fields[i].index)
+			return fv.Convert(reflect.TypeFor[float64]()).Float(), true
+		}
+	}
+	return 0, false
+}
+
+func (p *Plan) unknown(metadata map[string]string) []Notice {
+	var notices []Notice
+	for key := range metadata {
+		if !p.known[key] {
+			notices = append(notices, Notice{key, fmt.Sprintf("parameter %s is not known and has no effect", key)})
+		}
+	}
+	return notices
+}
+
+// lookup returns the first value that is not blank: places in order, and in
+// each the key before its aliases.
+func (f *Field) lookup(in Input) (name, text string, ok bool) {
+	for _, origin := range f.From {
+		for _, name := range f.names() {
+			switch origin {
+			case Metadata:
+				text = in.Metadata[name]
+			case Env:
+				text = in.Env[in.Metadata[name+"FromEnv"]]
+			case Auth:
+				text = in.Auth[name]
+			}
+			if text = strings.TrimSpace(text); text != "" {
+				return name, text, true
+			}
+		}
+	}
+	return f.Key, "", false
+}
+
+// set parses text into v and returns what is wrong with it, or nothing. The
+// problem never quotes a secret.
+func (f *Field) set(v reflect.Value, text string) (problem string) {
+	switch f.Type {
+	case secretType:
+		v.Set(reflect.ValueOf(NewSecret(text)))
+		return ""
+	case durationType:
+		d, problem := duration(text)
+		v.SetInt(int64(d))
+		return problem
+	case valuesType:
+		values, err := url.ParseQuery(text)
+		if err != nil {
+			return fmt.Sprintf("is %q, which is not a query string such as a=b&c=d", text)
+		}
+		v.Set(reflect.ValueOf(values))
+		return ""
+	}
+	switch f.Type.Kind() {
+	case reflect.Slice:
+		return f.setList(v, text)
+	case reflect.Map:
+		return f.setMap(v, text)
+	case reflect.String:
+		v.SetString(text)
+		return f.checkEnum(text)
+	default:
+		return setScalar(v, text)
+	}
+}
+
+func (f *Field) checkEnum(text string) string {
+	if len(f.Enum) > 0 && !slices.Contains(f.Enum, text) {
+		return fmt.Sprintf("is %q, which is not one of %s", text, strings.Join(f.Enum, ", "))
+	}
+	return ""
+}
+
+func setScalar(v reflect.Value, text string) string {
+	switch v.Kind() {
+	case reflect.Bool:
+		b, err := strconv.ParseBool(text)
+		if err != nil {
+			return fmt.Sprintf("is %q, which is neither true nor false", text)
+		}
+		v.SetBool(b)
+	case reflect.Float64:
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+			return fmt.Sprintf("is %q, which is not a finite number", text)
+		}
+		v.SetFloat(n)
+	default:
+		n, err := strconv.ParseInt(text, 10, v.Type().Bits())
+		if err != nil {
+			return fmt.Sprintf("is %q, which is not an integer of %d bits", text, v.Type().Bits())
+		}
+		v.SetInt(n)
+	}
+	return ""
+}
+
+// duration reads Go's text form, or an integer that counts milliseconds.
+func duration(text string) (time.Duration, string) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		ms, errInt := strconv.ParseInt(text, 10, 64)
+		if errInt != nil || ms > math.MaxInt64/int64(time.Millisecond) {
+			return 0, fmt.Sprintf("is %q, which is neither a duration such as 10s nor a number of milliseconds", text)
+		}
+		d = time.Duration(ms) * time.Millisecond
+	}
+	if d < 0 {
+		return 0, fmt.Sprintf("is %q: a duration may not be negative", text)
+	}
+	return d, ""
+}
+
+func (f *Field) setList(v reflect.Value, text string) string {
+	parts := strings.Split(text, f.Separator)
+	if f.Type.Elem().Kind() == reflect.String {
+		list := make([]string, 0, len(parts))
+		for _, part := range parts {
+			part = strings.TrimSpace(part)
+			if problem := f.checkEnum(part); problem != "" {
+				return problem
+			}
+			list = append(list, part)
+		}
+		v.Set(reflect.ValueOf(list).Convert(f.Type))
+		return ""
+	}
+	var list []int64
+	for _, part := range parts {
+		first, last, problem := f.ends(strings.TrimSpace(part))
+		if problem != "" {
+			return problem
+		}
+		for n := first; n <= last; n++ {
+			list = append(list, n)
+		}
+	}
+	v.Set(reflect.ValueOf(list).Convert(f.Type))
+	return ""
+}
+
+// maxRange bounds an integer range, so that no input can exhaust memory.
+const maxRange = 100_000
+
+// ends reads an integer or, where the field allows it, a range of integers.
+func (f *Field) ends(part string) (first, last int64, problem string) {
+	low, high := part, part
+	if f.Range != "" {
+		if a, b, ok := strings.Cut(part, f.Range); ok && a != "" {
+			low, high = a, b
+		}
+	}
+	first, err1 := strconv.ParseInt(strings.TrimSpace(low), 10, 64)
+	last, err2 := strconv.ParseInt(strings.TrimSpace(high), 10, 64)
+	switch {
+	case err1 != nil || err2 != nil:
+		return 0, 0, fmt.Sprintf("holds %q, which is not an integer", part)
+	case last < first:
+		return 0, 0, fmt.Sprintf("holds the range %q, whose end is before its start", part)
+	case last-first >= maxRange || last-first < 0:
+		return 0, 0, fmt.Sprintf("holds the range %q, which is longer than %d", part, maxRange)
+	}
+	return first, last, ""
+}
+
+func (f *Field) setMap(v reflect.Value, text string) string {
+	m := map[string]string{}
+	for _, part := range strings.Split(text, f.Separator) {
+		key, value, ok := strings.Cut(part, "=")
+		if !ok || strings.Contains(value, "=") {
+			return fmt.Sprintf("holds %q, which is not of the form key=value", part)
+		}
+		m[strings.TrimSpace(key)] = strings.TrimSpace(value)
+	}
+	v.Set(reflect.ValueOf(m).Convert(f.Type))
+	return ""
+}

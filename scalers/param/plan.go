@@ -1,0 +1,229 @@
+package param
+
+import (
+	"fmt"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Role is what the host does with a parameter besides handing it to the trigger.
+type Role uint8
+
+// The roles of a parameter.
+const (
+	// Plain parameters matter to the trigger alone.
+	Plain Role = iota
+	// Target is what one replica should handle.
+	Target
+	// Activation is the number above which the trigger is active.
+	Activation
+)
+
+// Field is the declaration of one parameter.
+type Field struct {
+	// Key is the parameter's first name; Aliases are the others.
+	Key     string
+	Aliases []string
+	// From is where the value may come from, in order of precedence.
+	From []Origin
+	// Optional fields keep their zero value when no source has a value.
+	Optional bool
+	// Default is the text used when no source has a value.
+	Default string
+	// Enum, when not empty, holds the accepted texts.
+	Enum []string
+	// Separator splits lists; Range joins the ends of an integer range.
+	Separator, Range string
+	// Exclusive names a set of which at most one parameter may be given.
+	Exclusive string
+	// Deprecated and Removed say what to use instead of the key.
+	Deprecated, Removed string
+	// Role is what the host uses the parameter for.
+	Role Role
+	// Type is the Go type of the field.
+	Type reflect.Type
+
+	index []int
+}
+
+// names are the key and its aliases.
+func (f *Field) names() []string { return append([]string{f.Key}, f.Aliases...) }
+
+// Plan is how a struct type is decoded. It is immutable and safe for
+// concurrent use.
+type Plan struct {
+	typ    reflect.Type
+	fields []Field
+	known  map[string]bool
+}
+
+var (
+	secretType   = reflect.TypeFor[Secret]()
+	durationType = reflect.TypeFor[time.Duration]()
+	valuesType   = reflect.TypeFor[url.Values]()
+)
+
+// NewPlan reads the tags of the struct type t. It panics, naming the field,
+// when a tag is malformed.
+func NewPlan(t reflect.Type) *Plan {
+	if t.Kind() != reflect.Struct {
+		panic(fmt.Sprintf("param: %s is not a struct", t))
+	}
+	p := &Plan{typ: t, known: map[string]bool{}}
+	p.walk(t, nil)
+	for i := range p.fields {
+		for _, name := range p.fields[i].names() {
+			if p.known[name] {
+				panic(fmt.Sprintf("param: %s declares %q twice", t, name))
+			}
+			p.known[name] = true
+			if slices.Contains(p.fields[i].From, Env) {
+				p.known[name+"FromEnv"] = true
+			}
+		}
+	}
+	return p
+}
+
+// Fields returns the declarations in the order of the struct. The caller must
+// not change them.
+func (p *Plan) Fields() []Field { return p.fields }
+
+func (p *Plan) walk(t reflect.Type, path []int) {
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		index := append(slices.Clone(path), i)
+		tag, ok := sf.Tag.Lookup("param")
+		switch {
+		case ok:
+			p.fields = append(p.fields, newField(t, sf, tag, index))
+		case sf.Type.Kind() == reflect.Struct && sf.IsExported() && hasParams(sf.Type):
+			p.walk(sf.Type, index)
+		}
+	}
+}
+
+// hasParams tells whether a struct declares parameters at any depth.
+func hasParams(t reflect.Type) bool {
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		if _, ok := sf.Tag.Lookup("param"); ok {
+			return true
+		}
+		if sf.Type.Kind() == reflect.Struct && hasParams(sf.Type) {
+			return true
+		}
+	}
+	return false
+}
+
+func newField(t reflect.Type, sf reflect.StructField, tag string, index []int) Field {
+	fail := func(format string, args ...any) {
+		panic(fmt.Sprintf("param: %s.%s: %s", t, sf.Name, fmt.Sprintf(format, args...)))
+	}
+	if !sf.IsExported() {
+		fail("a parameter must be an exported field")
+	}
+	words := strings.Split(tag, ",")
+	names := strings.Split(words[0], "|")
+	if slices.Contains(names, "") {
+		fail("param tag %q lacks a key", tag)
+	}
+	f := Field{
+		Key: names[0], Aliases: names[1:],
+		Separator: ",", Range: sf.Tag.Get("range"), Exclusive: sf.Tag.Get("exclusive"),
+		Deprecated: sf.Tag.Get("deprecated"), Removed: sf.Tag.Get("removed"),
+		Type: sf.Type, index: index,
+	}
+	for _, word := range words[1:] {
+		if word != "optional" {
+			fail("param tag has the unknown word %q", word)
+		}
+		f.Optional = true
+	}
+	if text, ok := sf.Tag.Lookup("default"); ok {
+		f.Default, f.Optional = text, true
+	}
+	if text, ok := sf.Tag.Lookup("sep"); ok {
+		f.Separator = text
+	}
+	if text, ok := sf.Tag.Lookup("enum"); ok {
+		f.Enum = strings.Split(text, ",")
+	}
+	var err error
+	if f.From, err = origins(sf.Tag.Get("from")); err != nil {
+		fail("%v", err)
+	}
+	if f.Role, err = role(sf.Tag.Get("role"), sf.Type); err != nil {
+		fail("%v", err)
+	}
+	if f.Removed != "" {
+		f.Optional = true
+	}
+	if !supported(sf.Type) {
+		fail("type %s is not supported", sf.Type)
+	}
+	if f.Default != "" {
+		if problem := f.set(reflect.New(sf.Type).Elem(), f.Default); problem != "" {
+			fail("default %q %s", f.Default, problem)
+		}
+	}
+	return f
+}
+
+func origins(tag string) ([]Origin, error) {
+	if tag == "" {
+		return []Origin{Metadata}, nil
+	}
+	var from []Origin
+	for _, word := range strings.Split(tag, ",") {
+		var o Origin
+		switch word {
+		case "metadata":
+			o = Metadata
+		case "env":
+			o = Env
+		case "auth":
+			o = Auth
+		default:
+			return nil, fmt.Errorf("from tag has the unknown place %q", word)
+		}
+		if slices.Contains(from, o) {
+			return nil, fmt.Errorf("from tag names %q twice", word)
+		}
+		from = append(from, o)
+	}
+	return from, nil
+}
+
+func role(tag string, t reflect.Type) (Role, error) {
+	r, ok := map[string]Role{"": Plain, "target": Target, "activation": Activation}[tag]
+	if !ok {
+		return Plain, fmt.Errorf("role tag %q is unknown", tag)
+	}
+	if r != Plain && !t.ConvertibleTo(reflect.TypeFor[float64]()) {
+		return Plain, fmt.Errorf("role %q needs a number", tag)
+	}
+	return r, nil
+}
+
+func supported(t reflect.Type) bool {
+	switch t {
+	case secretType, durationType, valuesType:
+		return true
+	}
+	switch t.Kind() {
+	case reflect.String, reflect.Bool, reflect.Float64,
+		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return true
+	case reflect.Slice:
+		return t.Elem().Kind() == reflect.String || t.Elem().Kind() == reflect.Int64
+	case reflect.Map:
+		return t.Key().Kind() == reflect.String && t.Elem().Kind() == reflect.String
+	default:
+		return false
+	}
+}

@@ -1,0 +1,24 @@
+// Package poll is the engine: it reads triggers on one schedule, with as few
+// calls as their sources allow.
+//
+//	object ──Set──▶ Subscription ─┐
+//	object ──Set──▶ Subscription ─┴▶ query (one resolved configuration)
+//	                                   └▶ group (what is read in one call)
+//	                                        └▶ source (one connection)
+//
+// Subscriptions with equal configuration share a query. Queries of one source,
+// kind and interval form a group, when the kind can read many at once; else
+// each query is a group. The schedule holds groups, so its cost does not grow
+// with the number of objects.
+//
+// A round reads one group. It is started by the schedule, by a subscription
+// that has no reading yet, or by [Subscription.Refresh] (a demand read, which
+// everyone who asks meanwhile joins). At most one round of a group and
+// [Options.PerSource] rounds of a source are in flight, at most
+// [Options.Workers] in all; each has the deadline [Options.Timeout].
+//
+// A source that fails is left alone for a back-off and then probed by one
+// round; until a probe succeeds, every due group is given the source's error
+// without a call. A group that fails while its source answers others is backed
+// off alone.
+package poll

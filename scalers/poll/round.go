@@ -1,0 +1,304 @@
+package poll
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/freshet-io/freshet/scalers"
+)
+
+// round is one read of a group, waiting for its turn or running.
+type round struct {
+	// all reads every query; else only those without a reading are read.
+	all bool
+	// due is when the schedule wanted it; zero for a demand read.
+	due  time.Time
+	done chan struct{}
+	// err is the error that concerned the whole group; set before done closes.
+	err error
+}
+
+// Refresh reads the subscription's group now, or joins the round that already
+// does, and returns when the readings are with their sinks. An error concerns
+// the whole group or ctx. While the source is being left alone after a failure
+// its error is returned without a call.
+func (s *Subscription) Refresh(ctx context.Context) error {
+	e := s.engine
+	e.mu.Lock()
+	g := s.query.group
+	if g == nil || e.ctx == nil || e.ctx.Err() != nil {
+		e.mu.Unlock()
+		return scalers.UnavailableError("the trigger is not being read")
+	}
+	if g.round == nil {
+		if err := g.blocked(time.Now()); err != nil {
+			e.mu.Unlock()
+			return err
+		}
+		e.enqueue(g, &round{all: true})
+		e.start()
+	}
+	r := g.round
+	e.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// blocked returns why g may not be read at the moment: the error of its source
+// or itself that is being waited out, or a probe of the source in flight.
+func (g *group) blocked(now time.Time) error {
+	switch b := &g.source.backoff; {
+	case b.down() && (now.Before(b.until) || g.source.inFlight > 0):
+		return b.err
+	case g.backoff.down() && now.Before(g.backoff.until):
+		return g.backoff.err
+	}
+	return nil
+}
+
+// dispatch queues a round for every group that is due and starts as many as
+// may run. It returns when the next group is due, or the zero time.
+func (e *Engine) dispatch(now time.Time) time.Time {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for len(e.due) > 0 && !e.due[0].due.After(now) {
+		g := heap.Pop(&e.due).(*group)
+		if g.round == nil {
+			// New queries of a group that has its phase are read alone.
+			e.enqueue(g, &round{all: g.cold == 0 || g.cold == len(g.queries), due: g.due})
+		}
+	}
+	e.start()
+	if len(e.due) == 0 {
+		return time.Time{}
+	}
+	return e.due[0].due
+}
+
+func (e *Engine) enqueue(g *group, r *round) {
+	r.done = make(chan struct{})
+	g.round = r
+	e.ready = append(e.ready, g)
+}
+
+// start runs ready rounds within the bounds. A source that failed gets one
+// round at a time.
+func (e *Engine) start() {
+	for len(e.ready) > 0 && e.running < e.opts.Workers {
+		g := e.ready[0]
+		e.ready[0] = nil
+		e.ready = e.ready[1:]
+		now := time.Now()
+		if err := g.blocked(now); err != nil {
+			e.skip(g, now, err)
+			continue
+		}
+		if g.source.inFlight >= e.opts.PerSource {
+			g.source.waiting = append(g.source.waiting, g)
+			continue
+		}
+		batch := make([]*query, 0, len(g.queries))
+		for _, q := range g.queries {
+			if g.round.all || !q.last.Known() {
+				batch = append(batch, q)
+			}
+		}
+		if len(batch) == 0 {
+			e.finish(g, nil)
+			e.reschedule(g, now, phase(now, g.interval, g.source.hash()))
+			continue
+		}
+		e.running++
+		g.source.inFlight++
+		e.rounds.Add(1)
+		go e.run(g, g.round, batch, now)
+	}
+}
+
+// skip ends the round of a group that may not be read: its queries are given
+// the error, and it is due again when its source or itself is tried again.
+func (e *Engine) skip(g *group, now time.Time, err error) {
+	until := g.source.backoff.until
+	if g.backoff.down() && g.backoff.until.After(until) {
+		until = g.backoff.until
+	}
+	if !until.After(now) { // a probe is in flight; its end reschedules
+		until = now.Add(e.opts.Timeout)
+	}
+	e.record(g, g.queries, func(*query) scalers.Reading { return scalers.Reading{Err: err, At: now} })
+	e.finish(g, err)
+	e.reschedule(g, now, until)
+}
+
+// finish ends the group's round for those who wait for it.
+func (e *Engine) finish(g *group, err error) {
+	r := g.round
+	g.round = nil
+	r.err = err
+	close(r.done)
+}
+
+// record keeps and publishes a reading of each query. The engine is locked.
+func (e *Engine) record(g *group, batch []*query, reading func(*query) scalers.Reading) {
+	for _, q := range batch {
+		if !q.last.Known() && q.group == g {
+			g.cold--
+		}
+		q.last = reading(q)
+		q.publish(q.last)
+	}
+}
+
+// reschedule makes g due at the time, and not before unless it has queries that
+// were never read. A group that lost its queries or owner is due no more.
+func (e *Engine) reschedule(g *group, now, at time.Time) {
+	if g.place >= 0 {
+		heap.Remove(&e.due, g.place)
+	}
+	if len(g.queries) == 0 || !g.owned() {
+		return
+	}
+	e.schedule(g, at)
+	e.plan(g, now)
+}
+
+// run reads batch and settles the round.
+func (e *Engine) run(g *group, r *round, batch []*query, began time.Time) {
+	defer e.rounds.Done()
+	results := make([]scalers.Result, len(batch))
+	err := e.read(g.source, batch, results)
+	took := time.Since(began)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running--
+	g.source.inFlight--
+	canceled := e.ctx.Err() != nil
+	if !canceled {
+		late := time.Duration(0)
+		if !r.due.IsZero() {
+			late = began.Sub(r.due)
+		}
+		i := 0
+		e.record(g, batch, func(q *query) scalers.Reading {
+			res := results[i]
+			i++
+			if err != nil {
+				res = scalers.Result{Err: err}
+			}
+			return scalers.Reading{
+				Value: res.Value, Err: res.Err, At: began, Took: took, Late: late,
+				Active: res.Err == nil && res.Value.Activity > q.scaler.Activation,
+			}
+		})
+	}
+	e.settle(g, r, results, err, began)
+	e.finish(g, err)
+	e.ready = append(e.ready, g.source.waiting...)
+	g.source.waiting = nil
+	e.start()
+	e.nudge()
+}
+
+// settle updates the back-offs after a round and makes the group due again.
+func (e *Engine) settle(g *group, r *round, results []scalers.Result, err error, began time.Time) {
+	now := time.Now()
+	src := g.source
+	failed := err
+	if failed == nil && len(results) == 1 && !g.key.kind.Batches {
+		failed = results[0].Err
+	}
+	if failed == nil || (err == nil && scalers.ClassOf(failed) == scalers.Configuration) {
+		e.answered(g, now)
+		after := began
+		if r.due.IsZero() { // a demand read stands in for a scheduled one that is near
+			after = began.Add(g.interval / 2)
+		}
+		e.reschedule(g, now, phase(after, g.interval, src.hash()))
+		return
+	}
+	g.backoff.fail(now, failed, e.opts.FirstBackoff, e.opts.MostBackoff)
+	src.strikes[g] = true
+	if err != nil || src.backoff.down() || len(src.strikes) >= min(3, len(src.groups)) {
+		src.backoff.fail(now, failed, e.opts.FirstBackoff, e.opts.MostBackoff)
+		g.backoff.until = src.backoff.until
+	}
+	e.reschedule(g, now, g.backoff.until)
+}
+
+// answered notes that the source works. Groups that waited for it are due.
+func (e *Engine) answered(g *group, now time.Time) {
+	src := g.source
+	g.backoff.reset()
+	clear(src.strikes)
+	if !src.backoff.down() {
+		return
+	}
+	src.backoff.reset()
+	for _, other := range src.groups {
+		if other != g && other.round == nil && other.owned() {
+			other.backoff.reset()
+			e.schedule(other, now)
+		}
+	}
+}
+
+// read opens the connection and reads batch in chunks. The error concerns all.
+func (e *Engine) read(src *source, batch []*query, results []scalers.Result) (err error) {
+	ctx, cancel := context.WithTimeout(e.ctx, e.opts.Timeout)
+	defer cancel()
+	conn, err := src.link.acquire(ctx, src.ref.Open)
+	if err != nil {
+		return e.explain(src, err)
+	}
+	defer func() { src.link.release(err != nil && scalers.ClassOf(err) != scalers.Configuration) }()
+	chunk := make([]*scalers.Scaler, 0, min(len(batch), e.opts.Chunk))
+	for start := 0; start < len(batch); start += e.opts.Chunk {
+		end := min(len(batch), start+e.opts.Chunk)
+		chunk = chunk[:0]
+		for _, q := range batch[start:end] {
+			chunk = append(chunk, q.scaler)
+		}
+		if err := e.readChunk(src, conn, chunk, results[start:end]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) readChunk(src *source, conn scalers.Conn, chunk []*scalers.Scaler, out []scalers.Result) error {
+	ctx, cancel := context.WithTimeout(e.ctx, e.opts.Timeout)
+	defer cancel()
+	err := scalers.Read(ctx, conn, chunk, out)
+	var p *scalers.PanicError
+	if !errors.As(err, &p) {
+		for i := range out {
+			out[i].Err = e.explain(src, out[i].Err)
+		}
+		return e.explain(src, err)
+	}
+	e.opts.Log.Error("a trigger panicked", "source", src.ref.Name, "panic", p.Value, "stack", string(p.Stack))
+	for i, s := range chunk { // one by one, so that the panic hurts its trigger alone
+		if err := scalers.Read(ctx, conn, []*scalers.Scaler{s}, out[i:i+1]); err != nil {
+			out[i] = scalers.Result{Err: err}
+		}
+	}
+	return nil
+}
+
+// explain names the source and, for a deadline, how long it was.
+func (e *Engine) explain(src *source, err error) error {
+	if err == nil {
+		return nil
+	}
+	if scalers.IsTimeout(err) {
+		return scalers.UnavailableError("reading %s: no answer within %s: %w", src.ref.Name, e.opts.Timeout, err)
+	}
+	return fmt.Errorf("reading %s: %w", src.ref.Name, err)
+}

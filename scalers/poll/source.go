@@ -1,0 +1,150 @@
+package poll
+
+import (
+	"context"
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+
+	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/param"
+)
+
+// source is what shares a connection. All fields but link are guarded by the
+// engine's mutex.
+type source struct {
+	ref     scalers.SourceRef
+	queries map[param.Fingerprint]*query
+	groups  map[groupKey]*group
+	// waiting are groups that want a round but must let others end first.
+	waiting  []*group
+	inFlight int
+	backoff  backoff
+	// strikes are groups that failed since the source last answered any.
+	strikes map[*group]bool
+	link    link
+}
+
+// hash spreads sources over an interval.
+func (s *source) hash() uint64 { return binary.LittleEndian.Uint64(s.ref.Fingerprint[:8]) }
+
+// groupKey tells which queries of a source are read together. query is set for
+// kinds that do not batch.
+type groupKey struct {
+	kind     *scalers.Registration
+	interval time.Duration
+	query    *query
+}
+
+// group is the queries that one round reads.
+type group struct {
+	source   *source
+	key      groupKey
+	interval time.Duration
+	queries  []*query
+	// due is when the schedule reads it next and place where it is in the
+	// schedule, -1 when it is not.
+	due   time.Time
+	place int
+	// round is the round that waits or runs; nil when there is none.
+	round *round
+	// cold counts queries that have no reading yet.
+	cold    int
+	backoff backoff
+}
+
+// owned tells whether this replica polls any query of g.
+func (g *group) owned() bool {
+	for _, q := range g.queries {
+		if q.owned > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// query is one resolved configuration, read once for all its subscriptions.
+type query struct {
+	scaler *scalers.Scaler
+	group  *group
+	// subs is replaced, never changed, so that rounds may use it unlocked.
+	subs  atomic.Pointer[[]*Subscription]
+	owned int
+	// last is the newest reading.
+	last scalers.Reading
+}
+
+// publish hands r to every subscription.
+func (q *query) publish(r scalers.Reading) {
+	for _, s := range *q.subs.Load() {
+		s.sink.Put(r)
+	}
+}
+
+// link is a source's connection: opened by the first round that needs it,
+// opened anew after a failure, closed with the source.
+type link struct {
+	// turn holds one token; it guards the fields below and, unlike a mutex,
+	// can be waited for with a deadline.
+	turn   chan struct{}
+	conn   scalers.Conn
+	users  int
+	stale  bool
+	closed bool
+}
+
+func newLink() link {
+	l := link{turn: make(chan struct{}, 1)}
+	l.turn <- struct{}{}
+	return l
+}
+
+// acquire returns the open connection, opening it when there is none.
+func (l *link) acquire(ctx context.Context, open func(context.Context) (scalers.Conn, error)) (scalers.Conn, error) {
+	select {
+	case <-l.turn:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { l.turn <- struct{}{} }()
+	if l.stale && l.users == 0 {
+		l.drop()
+	}
+	if l.conn == nil {
+		conn, err := open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		l.conn = conn
+	}
+	l.users++
+	return l.conn, nil
+}
+
+// release ends a use. A connection that failed is not used again.
+func (l *link) release(failed bool) {
+	<-l.turn
+	l.users--
+	l.stale = l.stale || failed
+	if l.users == 0 && (l.closed || l.stale) {
+		l.drop()
+	}
+	l.turn <- struct{}{}
+}
+
+// close closes the connection now or after its last use.
+func (l *link) close() {
+	<-l.turn
+	l.closed = true
+	if l.users == 0 {
+		l.drop()
+	}
+	l.turn <- struct{}{}
+}
+
+func (l *link) drop() {
+	if l.conn != nil {
+		_ = l.conn.Close() // nothing is lost: reads do not write
+	}
+	l.conn, l.stale = nil, false
+}

@@ -1,0 +1,116 @@
+package poll
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+
+	"github.com/freshet-io/freshet/scalers/param"
+)
+
+// is tells whether s already reads what m asks for.
+func (s *Subscription) is(m Member) bool {
+	return s.sink == m.Sink && s.interval == m.Interval && s.query.scaler.Fingerprint == m.Scaler.Fingerprint
+}
+
+func (e *Engine) subscribe(key Key, m Member, owned bool) *Subscription {
+	src := e.sources[m.Scaler.Source.Fingerprint]
+	if src == nil {
+		src = &source{
+			ref: m.Scaler.Source, queries: map[param.Fingerprint]*query{}, groups: map[groupKey]*group{},
+			strikes: map[*group]bool{}, link: newLink(),
+		}
+		e.sources[m.Scaler.Source.Fingerprint] = src
+	}
+	q := src.queries[m.Scaler.Fingerprint]
+	if q == nil {
+		q = &query{scaler: m.Scaler}
+		q.subs.Store(&[]*Subscription{})
+		src.queries[m.Scaler.Fingerprint] = q
+	}
+	s := &Subscription{engine: e, key: key, sink: m.Sink, interval: m.Interval, query: q}
+	subs := append(slices.Clone(*q.subs.Load()), s)
+	q.subs.Store(&subs)
+	e.place(src, q)
+	e.setOwned(s, owned)
+	return s
+}
+
+func (e *Engine) unsubscribe(s *Subscription) {
+	e.setOwned(s, false)
+	q := s.query
+	subs := slices.DeleteFunc(slices.Clone(*q.subs.Load()), func(o *Subscription) bool { return o == s })
+	q.subs.Store(&subs)
+	src := q.group.source
+	if len(subs) > 0 {
+		e.place(src, q)
+		return
+	}
+	e.leave(q)
+	delete(src.queries, q.scaler.Fingerprint)
+	if len(src.queries) == 0 {
+		delete(e.sources, src.ref.Fingerprint)
+		go src.link.close() // may wait for a read in flight
+	}
+}
+
+func (e *Engine) setOwned(s *Subscription, owned bool) {
+	switch {
+	case owned && !s.owned:
+		s.query.owned++
+	case !owned && s.owned:
+		s.query.owned--
+	}
+	s.owned = owned
+}
+
+// place puts q into the group of its source, kind and the shortest interval of
+// its subscriptions.
+func (e *Engine) place(src *source, q *query) {
+	interval := time.Duration(0)
+	for _, s := range *q.subs.Load() {
+		if interval == 0 || s.interval < interval {
+			interval = s.interval
+		}
+	}
+	key := groupKey{kind: q.scaler.Kind, interval: interval}
+	if !q.scaler.Kind.Batches {
+		key.query = q
+	}
+	if q.group != nil && q.group.key == key {
+		return
+	}
+	e.leave(q)
+	g := src.groups[key]
+	if g == nil {
+		g = &group{source: src, key: key, interval: interval, place: -1}
+		src.groups[key] = g
+	}
+	g.queries = append(g.queries, q)
+	q.group = g
+	if !q.last.Known() {
+		g.cold++
+	}
+}
+
+// leave takes q out of its group, and the group away with its last query.
+func (e *Engine) leave(q *query) {
+	g := q.group
+	if g == nil {
+		return
+	}
+	q.group = nil
+	i := slices.Index(g.queries, q)
+	g.queries = slices.Delete(g.queries, i, i+1)
+	if !q.last.Known() {
+		g.cold--
+	}
+	if len(g.queries) > 0 {
+		return
+	}
+	if g.place >= 0 {
+		heap.Remove(&e.due, g.place)
+	}
+	delete(g.source.groups, g.key)
+	delete(g.source.strikes, g)
+}

@@ -1,0 +1,91 @@
+package scalers
+
+import (
+	"context"
+	"math"
+	"time"
+)
+
+// Trigger is what a trigger's struct implements. C is the connection that
+// triggers of one source share. Methods are called from one goroutine at a
+// time for one trigger; they do not log, retry, keep time or start goroutines:
+// the host does.
+type Trigger[C Conn] interface {
+	// Source returns the connection's configuration. Triggers whose sources
+	// have equal fingerprints share one connection.
+	Source() Source[C]
+	// Stem is the readable end of the metric name, such as "redis-orders".
+	// The host prefixes the trigger's place and replaces what a metric name
+	// may not hold.
+	Stem() string
+	// Read asks the source for one number. It must return soon after ctx ends.
+	// A source that answers nothing, or in part, is an error and never 0.
+	Read(ctx context.Context, conn C) (Value, error)
+}
+
+// Validator is implemented by triggers with a rule that spans parameters. All
+// faults are joined in the error, each a sentence naming the parameters.
+type Validator interface {
+	Validate() error
+}
+
+// Source is the configuration of a connection. Its exported fields identify it
+// (see param.FingerprintOf); secrets among them are of type param.Secret.
+type Source[C Conn] interface {
+	// String names the source for people, without secrets.
+	String() string
+	// Open connects. The host closes what it returns. It may connect lazily:
+	// reads then report what connecting would have.
+	Open(ctx context.Context) (C, error)
+}
+
+// Conn is an open connection. Close is called once, after the last read.
+type Conn interface {
+	Close() error
+}
+
+// Value is what a trigger reads.
+type Value struct {
+	// Metric is the number that the HPA is given.
+	Metric float64
+	// Activity is the number that is compared with the activation parameter.
+	Activity float64
+}
+
+// Number is the Value of the common case, in which one number is both.
+func Number(n float64) Value { return Value{Metric: n, Activity: n} }
+
+// finite tells whether both numbers are numbers.
+func (v Value) finite() bool {
+	return !math.IsNaN(v.Metric) && !math.IsInf(v.Metric, 0) &&
+		!math.IsNaN(v.Activity) && !math.IsInf(v.Activity, 0)
+}
+
+// Result is the outcome of one read among many.
+type Result struct {
+	// Value is valid only when Err is nil.
+	Value Value
+	// Err says why there is no value.
+	Err error
+}
+
+// Reading is what is known of a trigger since a moment.
+type Reading struct {
+	// Value is valid only when Err is nil.
+	Value Value
+	// Err says why there is no value.
+	Err error
+	// Active tells whether the trigger asks for at least one replica; false
+	// with an error.
+	Active bool
+	// At is when the read began: the value is at least that young. The zero
+	// time means that nothing was read yet.
+	At time.Time
+	// Late is how long after its time a scheduled read began.
+	Late time.Duration
+	// Took is how long the read lasted.
+	Took time.Duration
+}
+
+// Known tells whether anything was read, be it an error.
+func (r Reading) Known() bool { return !r.At.IsZero() }
