@@ -192,6 +192,7 @@ func inactive(d Decision, spec Spec, state State, now time.Time) Decision {
 		rest = *spec.Idle
 	}
 	goesDown := state.Replicas > rest && (spec.Idle != nil || spec.Min == 0)
+	belowMin := state.Replicas < spec.Min && spec.Idle == nil
 	over := cooldownEnd(spec, state)
 	switch {
 	case goesDown && spec.PausedScaleIn:
@@ -202,7 +203,9 @@ func inactive(d Decision, spec Spec, state State, now time.Time) Decision {
 	case goesDown:
 		d.Outcome, d.Replicas = Deactivated, &rest
 		d.Why = "no trigger is active, and the cooldown is over"
-	case spec.Idle == nil && state.Replicas < spec.Min:
+	case belowMin && spec.PausedScaleOut:
+		d.Outcome, d.Why = Paused, "scaling out is paused by an annotation"
+	case belowMin:
 		d.Outcome, d.Replicas = Raised, &rest
 		d.Why = fmt.Sprintf("no trigger is active, and %d replicas are below the minimum", state.Replicas)
 	default:

@@ -189,10 +189,25 @@ func (r *Reconciler) ownHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, 
 // changed it since.
 func upToDate(current, desired *autoscalingv2.HorizontalPodAutoscaler) bool {
 	return current.Annotations[appliedAnnotation] == desired.Annotations[appliedAnnotation] &&
-		equality.Semantic.DeepDerivative(desired.Spec, current.Spec) &&
+		equality.Semantic.DeepDerivative(desired.Spec, current.Spec) && !addsTo(desired.Spec, current.Spec) &&
 		equality.Semantic.DeepDerivative(desired.Labels, current.Labels) &&
 		equality.Semantic.DeepDerivative(desired.Annotations, current.Annotations) &&
 		equality.Semantic.DeepDerivative(desired.OwnerReferences, current.OwnerReferences)
+}
+
+// addsTo tells whether current has a metric or a policy more than desired. Such
+// lists are applied as a whole, so that applying desired removes it.
+func addsTo(desired, current autoscalingv2.HorizontalPodAutoscalerSpec) bool {
+	if len(current.Metrics) > len(desired.Metrics) {
+		return true
+	}
+	if desired.Behavior == nil || current.Behavior == nil {
+		return false
+	}
+	more := func(desired, current *autoscalingv2.HPAScalingRules) bool {
+		return desired != nil && current != nil && len(desired.Policies) > 0 && len(current.Policies) > len(desired.Policies)
+	}
+	return more(desired.Behavior.ScaleUp, current.Behavior.ScaleUp) || more(desired.Behavior.ScaleDown, current.Behavior.ScaleDown)
 }
 
 // deleteHPA deletes the HPA of that name if it is the object's.

@@ -1,0 +1,86 @@
+// Package local runs Freshet as a plain process beside a control plane on this
+// machine: with its own ServiceAccount's token and rights, and reached by the
+// API server through a Service of type ExternalName.
+package local
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+)
+
+// Namespace is where Freshet's own objects are.
+const Namespace = "freshet"
+
+// Cluster is a control plane to install into.
+type Cluster interface {
+	// Kubectl runs kubectl as the administrator.
+	Kubectl(ctx context.Context, args ...string) ([]byte, error)
+}
+
+// NewScheme knows the kinds that suites work with.
+func NewScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		clientgoscheme.AddToScheme, kedav1alpha1.AddToScheme, apiregistrationv1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			return nil, fmt.Errorf("making a scheme: %w", err)
+		}
+	}
+	return scheme, nil
+}
+
+// Install applies the CRDs and the rights of config, the folder of Freshet's
+// manifests.
+func Install(ctx context.Context, c Cluster, config string) error {
+	if _, err := c.Kubectl(ctx, "apply", "--server-side", "-k", filepath.Join(config, "crd")); err != nil {
+		return fmt.Errorf("installing CRDs: %w", err)
+	}
+	if _, err := c.Kubectl(ctx, "apply", "--server-side", "-k", filepath.Join(config, "rbac")); err != nil {
+		return fmt.Errorf("installing rights: %w", err)
+	}
+	if _, err := c.Kubectl(ctx, "wait", "--for=condition=Established", "--timeout=30s", "crd", "scaledobjects.keda.sh", "scaledjobs.keda.sh", "triggerauthentications.keda.sh", "clustertriggerauthentications.keda.sh"); err != nil {
+		return fmt.Errorf("waiting for CRDs: %w", err)
+	}
+	return nil
+}
+
+// routeTo has the API server send external metrics queries to the adapter on
+// that port of this machine.
+func routeTo(ctx context.Context, c client.Client, port int32) error {
+	service := &corev1.Service{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
+		ObjectMeta: metav1.ObjectMeta{Name: "freshet", Namespace: Namespace},
+		Spec: corev1.ServiceSpec{
+			Type: corev1.ServiceTypeExternalName, ExternalName: "localhost",
+			Ports: []corev1.ServicePort{{Name: "adapter", Port: port}},
+		},
+	}
+	api := &apiregistrationv1.APIService{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apiregistration.k8s.io/v1", Kind: "APIService"},
+		ObjectMeta: metav1.ObjectMeta{Name: "v1beta1.external.metrics.k8s.io"},
+		Spec: apiregistrationv1.APIServiceSpec{
+			Group: "external.metrics.k8s.io", Version: "v1beta1",
+			GroupPriorityMinimum: 100, VersionPriority: 100, InsecureSkipTLSVerify: true,
+			Service: &apiregistrationv1.ServiceReference{Namespace: Namespace, Name: "freshet", Port: &port},
+		},
+	}
+	for _, obj := range []client.Object{service, api} {
+		//nolint:staticcheck // applying a typed object is meant: all its fields are given
+		if err := c.Patch(ctx, obj, client.Apply, client.FieldOwner("freshet-local"), client.ForceOwnership); err != nil {
+			return fmt.Errorf("applying %s: %w", obj.GetName(), err)
+		}
+	}
+	return nil
+}

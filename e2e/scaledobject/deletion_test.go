@@ -1,0 +1,76 @@
+package scaledobject
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/scalers/scalertest/servers"
+)
+
+// Deletion removes the HPA, and gives the workload its replicas back only when
+// the object says so.
+func TestDeletion(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		restore bool
+		want    int32
+	}{
+		{"with restoreToOriginalReplicaCount", true, 3},
+		{"without", false, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t).withRedis(servers.RedisOptions{})
+			s.deployment("worker", 3)
+			so := s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
+				so.Spec.Advanced.RestoreToOriginalReplicaCount = tt.restore
+			})
+			s.create(so)
+			s.expectReplicas("worker", 0)
+			s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+			s.must(world.client.Delete(s.ctx, so))
+			s.eventually("the end of the object and its HPA", func() error {
+				var gone kedav1alpha1.ScaledObject
+				if err := world.client.Get(s.ctx, client.ObjectKeyFromObject(so), &gone); !apierrors.IsNotFound(err) {
+					return errors.New("the object is there")
+				}
+				var hpa autoscalingv2.HorizontalPodAutoscaler
+				err := world.client.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: "keda-hpa-worker"}, &hpa)
+				if !apierrors.IsNotFound(err) {
+					return errors.New("the HPA is there")
+				}
+				return nil
+			})
+			time.Sleep(time.Second) // nothing may follow
+			if got := s.replicas("worker"); got != tt.want {
+				t.Errorf("it is left with %d replicas, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// An object whose target is gone can be deleted all the same.
+func TestDeletionWithoutTarget(t *testing.T) {
+	t.Parallel()
+	s := newScene(t).withRedis(servers.RedisOptions{})
+	d := s.deployment("worker", 1)
+	so := s.scaledObject(func(so *kedav1alpha1.ScaledObject) { so.Spec.Advanced.RestoreToOriginalReplicaCount = true })
+	s.create(so)
+	s.expectReplicas("worker", 0)
+	s.must(world.client.Delete(s.ctx, d))
+	s.must(world.client.Delete(s.ctx, so))
+	s.eventually("the end of the object", func() error {
+		var gone kedav1alpha1.ScaledObject
+		if err := world.client.Get(s.ctx, client.ObjectKeyFromObject(so), &gone); !apierrors.IsNotFound(err) {
+			return errors.New("it is there")
+		}
+		return nil
+	})
+}

@@ -1,0 +1,133 @@
+package scaledobject
+
+import (
+	"crypto/tls"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/scalers/scalertest/servers"
+)
+
+// Without its CRDs, freshet says so and fails.
+func TestRunWithoutCRDs(t *testing.T) {
+	if world.withoutCRDs.err == nil || !strings.Contains(world.withoutCRDs.output, "install the CRDs first") {
+		t.Errorf("it said %q and ended with %v", world.withoutCRDs.output, world.withoutCRDs.err)
+	}
+}
+
+// The adapter answers nobody that the cluster does not know.
+func TestAdapterAuthenticates(t *testing.T) {
+	t.Parallel()
+	plain := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // its certificate is self-signed
+	}}
+	url := world.freshet.AdapterURL() + "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/s0-x"
+	for _, tt := range []struct {
+		reason string
+		token  string
+		want   int
+	}{
+		{"a stranger may not read", "", http.StatusForbidden},
+		{"a wrong token is nobody's", "nonsense", http.StatusUnauthorized},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tt.token != "" {
+			req.Header.Set("Authorization", "Bearer "+tt.token)
+		}
+		resp, err := plain.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != tt.want {
+			t.Errorf("%s: got %s, want %d", tt.reason, resp.Status, tt.want)
+		}
+	}
+}
+
+// Discovery answers whatever objects there are.
+func TestDiscovery(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	out, err := world.cluster.Kubectl(s.ctx, "get", "--raw", "/apis/external.metrics.k8s.io/v1beta1")
+	s.must(err)
+	if !strings.Contains(string(out), "ExternalMetricValueList") {
+		t.Errorf("it is %s", out)
+	}
+}
+
+// Manifests written for KEDA apply unchanged, and the API server holds the
+// rules of the schema.
+func TestManifests(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	files, err := filepath.Glob("../../apis/keda/v1alpha1/testdata/manifests/*.yaml")
+	s.must(err)
+	if len(files) < 8 {
+		t.Fatalf("there are only %d manifests", len(files))
+	}
+	for _, file := range files {
+		if _, err := world.cluster.Kubectl(s.ctx, "apply", "--dry-run=server", "--validate=strict", "-f", file); err != nil &&
+			!strings.Contains(err.Error(), "namespaces") { // of a manifest that names one
+			t.Errorf("%s: %v", filepath.Base(file), err)
+		}
+	}
+	refused := s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
+		low, high := int32(3), int32(5)
+		so.Spec.MaxReplicaCount, so.Spec.MinReplicaCount = &low, &high
+		so.Namespace = s.namespace
+	})
+	if err := world.client.Create(s.ctx, refused); err == nil || !strings.Contains(err.Error(), "minReplicaCount") {
+		t.Errorf("min above max: got %v", err)
+	}
+}
+
+// Every field has a sentence that kubectl explain shows.
+func TestExplain(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	for _, field := range []string{"scaledobject.spec.triggers.useCachedMetrics", "scaledobject.spec.advanced.restoreToOriginalReplicaCount",
+		"scaledjob.spec.scalingStrategy.strategy", "triggerauthentication.spec.secretTargetRef.key"} {
+		out, err := world.cluster.Kubectl(s.ctx, "explain", field)
+		s.must(err)
+		_, description, ok := strings.Cut(string(out), "DESCRIPTION:")
+		if !ok || len(strings.TrimSpace(description)) < 20 || strings.Contains(description, "<empty>") {
+			t.Errorf("kubectl explain %s says %s", field, out)
+		}
+	}
+}
+
+// The self-metrics have the names that dashboards know.
+func TestSelfMetrics(t *testing.T) {
+	t.Parallel()
+	s := newScene(t).withRedis(servers.RedisOptions{})
+	s.push(12)
+	s.deployment("worker", 0)
+	s.create(s.scaledObject(nil))
+	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	text, err := world.freshet.Metrics(s.ctx)
+	s.must(err)
+	labels := `{metric="s0-redis-orders",namespace="` + s.namespace + `",scaledObject="worker",scaler="redisScaler",triggerIndex="0",type="scaledobject"}`
+	for _, want := range []string{
+		"keda_scaler_metrics_value" + labels + " 12", "keda_scaler_active" + labels + " 1",
+		"keda_scaler_detail_errors_total" + labels + " 0", "keda_scaler_metrics_latency_seconds" + labels,
+		"keda_build_info{", `keda_trigger_registered_total{type="redis"}`,
+		`keda_resource_registered_total{namespace="` + s.namespace + `",type="scaled_object"} 1`,
+		`keda_scaled_object_paused{namespace="` + s.namespace + `",scaledObject="worker"} 0`,
+		`keda_internal_scale_loop_latency_seconds{namespace="` + s.namespace + `"`,
+		"controller_runtime_reconcile_total", "workqueue_depth",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the self-metrics lack %s", want)
+		}
+	}
+}

@@ -1,0 +1,2 @@
+// Package scalertest holds what tests of triggers share.
+package scalertest

@@ -1,0 +1,34 @@
+// Command install installs the programs that package servers starts, unless
+// they are there already: go run ./scalers/scalertest/servers/install redis-server.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/freshet-io/freshet/scalers/scalertest/servers"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1) //nolint:gocritic // the signal's end matters to nobody any more
+	}
+}
+
+func run(ctx context.Context, programs []string) error {
+	for _, program := range programs {
+		pkg, err := servers.Package(program)
+		if err != nil {
+			return err
+		}
+		if err := servers.Install(ctx, os.Stderr, pkg, program); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// process is a program that is started, ended and started again. It is safe for
+// concurrent use.
+type process struct {
+	program string
+	args    []string
+	dir     string
+	logFile string
+
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	exited chan struct{}
+}
+
+// start starts the program with the text on its standard input.
+func (p *process) start(stdin io.Reader) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running() {
+		return fmt.Errorf("%s runs already", p.program)
+	}
+	log, err := os.OpenFile(p.logFile, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the log: %w", err)
+	}
+	defer func() { _ = log.Close() }()
+	cmd := exec.Command(p.program, p.args...) //nolint:noctx // the process outlives the call
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.dir, stdin, log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started, exited := make(chan error), make(chan struct{})
+	go func() {
+		// The kernel sends the death signal when the thread that started the
+		// process ends: this one is kept for as long as the process runs.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // why it ended stands in its log
+			close(exited)
+		}
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("starting %s: %w", p.program, err)
+	}
+	p.cmd, p.exited = cmd, exited
+	return nil
+}
+
+// running tells whether the process was started and is not gone.
+func (p *process) running() bool {
+	if p.cmd == nil {
+		return false
+	}
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// end sends the signal and waits until the process is gone; one that is gone
+// already is as good. A process that stays is killed, which is an error.
+func (p *process) end(signal syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.running() {
+		return nil
+	}
+	_ = p.cmd.Process.Signal(signal)
+	select {
+	case <-p.exited:
+		return nil
+	case <-time.After(10 * time.Second):
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.exited
+	return fmt.Errorf("%s did not end on %s: %s", p.program, signal, p.logTail())
+}
+
+// waitReady calls ready until it is nil, the process is gone, or ctx or half a
+// minute ends.
+func (p *process) waitReady(ctx context.Context, ready func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	p.mu.Lock()
+	exited := p.exited
+	p.mu.Unlock()
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-exited:
+			return fmt.Errorf("%s ended: %s", p.program, p.logTail())
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s to answer: %w: %s", p.program, err, p.logTail())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// logTail is the end of what the process wrote.
+func (p *process) logTail() string {
+	text, err := os.ReadFile(p.logFile)
+	if err != nil {
+		return err.Error()
+	}
+	const most = 2000
+	return string(text[max(0, len(text)-most):])
+}
+
+// freePort returns a port of 127.0.0.1 that nobody listens on at the moment.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binds at once
+	if err != nil {
+		return 0, fmt.Errorf("finding a free port: %w", err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	if err := l.Close(); err != nil {
+		return 0, fmt.Errorf("freeing port %d: %w", port, err)
+	}
+	return port, nil
+}
+
+// errNotInstalled says that the program of a server is missing.
+var errNotInstalled = errors.New("not installed")
+
+// IsNotInstalled tells whether err says that the program of a server is
+// missing on this machine.
+func IsNotInstalled(err error) bool { return errors.Is(err, errNotInstalled) }
+
+func lookPath(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return "", fmt.Errorf("%s is %w: make test installs it on Debian (package %s)", program, errNotInstalled, packages[program])
+	}
+	return path, nil
+}
