@@ -9,7 +9,7 @@ GOLANGCI_LINT  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 CACHE   := $(or $(FRESHET_CACHE),$(HOME)/.cache/freshet)
 TOOLS   := $(CACHE)/tools
-LDFLAGS := -s -w -X main.version=$(VERSION)
+LDFLAGS := -X main.version=$(VERSION)
 MODULES := . e2e
 
 .PHONY: help
@@ -19,14 +19,14 @@ help: ## Show this list
 ##@ Run
 
 .PHONY: demo
-demo: build ## Go 0 → N → 0 on a real control plane and a real Redis, with a live table
-	@cd e2e && go run ./cmd/demo -freshet $(CURDIR)/bin/freshet -config $(CURDIR)/config
+demo: build ## Go 0 → N → 0 on a real control plane and a real Redis, with a live table (KEEP=1 keeps it)
+	@cd e2e && go run ./cmd/demo -freshet $(CURDIR)/bin/freshet -config $(CURDIR)/config $(if $(KEEP),-keep)
 
 .PHONY: build
 build: ## Build bin/freshet
 	@mkdir -p bin
 	@echo "building bin/freshet (the first build takes a few minutes)"
-	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/freshet ./cmd/freshet
+	@go build -ldflags '$(LDFLAGS)' -o bin/freshet ./cmd/freshet
 
 .PHONY: cluster-up
 cluster-up: ## Start a local control plane in the background
@@ -40,7 +40,7 @@ cluster-down: ## Stop it
 
 .PHONY: test
 test: build ## Run all tests: unit, integration (real Redis) and e2e (real control plane)
-	@go run ./e2e/servers/install.go redis-server
+	@go run ./scalers/scalertest/servers/install redis-server
 	go test -race -timeout 15m ./...
 	cd e2e && FRESHET=$(CURDIR)/bin/freshet go test -timeout 40m ./...
 

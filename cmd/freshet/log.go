@@ -20,12 +20,19 @@ func logLevel(text string) (slog.Level, error) {
 func newLogger(w io.Writer, o *options) *slog.Logger {
 	level, _ := logLevel(o.logLevel) // validated
 	settings := &slog.HandlerOptions{Level: level}
-	var handler slog.Handler = slog.NewJSONHandler(w, settings)
-	if o.logFormat == "text" {
-		handler = slog.NewTextHandler(w, settings)
-	}
+	handler := newHandler(w, o, settings)
 	log := slog.New(handler)
 	ctrl.SetLogger(logr.FromSlogHandler(handler))
-	klog.SetSlogLogger(log.With("logger", "klog"))
+	if level > slog.LevelDebug { // the libraries' own progress is for debugging
+		settings = &slog.HandlerOptions{Level: max(level, slog.LevelWarn)}
+	}
+	klog.SetSlogLogger(slog.New(newHandler(w, o, settings)).With("logger", "klog"))
 	return log
+}
+
+func newHandler(w io.Writer, o *options, settings *slog.HandlerOptions) slog.Handler {
+	if o.logFormat == "text" {
+		return slog.NewTextHandler(w, settings)
+	}
+	return slog.NewJSONHandler(w, settings)
 }

@@ -128,7 +128,7 @@ func build(ctx context.Context, log io.Writer, module, dir string) error {
 	for i, p := range programs {
 		start := time.Now()
 		fmt.Fprintf(log, "  %d/%d %-24s ", i+1, len(programs), p.name)
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", ldflags, "-o", filepath.Join(temp, p.name), p.pkg)
+		cmd := exec.CommandContext(ctx, "go", "build", "-ldflags", ldflags, "-o", filepath.Join(temp, p.name), p.pkg)
 		cmd.Dir = module
 		cmd.Env = append(os.Environ(), "GOFLAGS=-buildvcs=false")
 		if out, err := cmd.CombinedOutput(); err != nil {

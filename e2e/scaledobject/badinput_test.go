@@ -93,9 +93,7 @@ func TestBadInput(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t).withRedis(servers.RedisOptions{Password: tt.password})
-			d := s.deployment("worker", 2)
-			d.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "PASSWORD", Value: "wrong-secret"}}
-			s.must(world.client.Update(s.ctx, d))
+			s.deployment("worker", 2, corev1.EnvVar{Name: "PASSWORD", Value: "wrong-secret"})
 			h := s.record("worker")
 			s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 				so.Spec.CooldownPeriod = ptr.To[int32](0)

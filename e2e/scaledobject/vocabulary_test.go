@@ -77,8 +77,8 @@ func (s *scene) create(objects ...client.Object) {
 	}
 }
 
-// deployment makes a workload of that many replicas.
-func (s *scene) deployment(name string, replicas int32) *appsv1.Deployment {
+// deployment makes a workload of that many replicas and environment.
+func (s *scene) deployment(name string, replicas int32, env ...corev1.EnvVar) *appsv1.Deployment {
 	s.Helper()
 	labels := map[string]string{"app": name}
 	d := &appsv1.Deployment{
@@ -87,7 +87,7 @@ func (s *scene) deployment(name string, replicas int32) *appsv1.Deployment {
 			Replicas: ptr.To(replicas), Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "worker", Image: "worker"}}},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "worker", Image: "worker", Env: env}}},
 			},
 		},
 	}

@@ -135,7 +135,8 @@ func (s *stage) news(ctx context.Context, seen map[types.UID]bool) ([]string, er
 			news = append(news, "freshet: "+strings.ReplaceAll(e.Note, "apps/v1.Deployment "+namespace+"/", ""))
 		case "HorizontalPodAutoscaler":
 			if e.Reason == "SuccessfulRescale" {
-				news = append(news, "hpa: "+e.Note)
+				note, _, _ := strings.Cut(e.Note, "(&LabelSelector")
+				news = append(news, "hpa: "+note)
 			}
 		}
 	}
