@@ -158,10 +158,23 @@ func decode[C Conn, T Trigger[C]](r *Registration, k Kind[C, T], in param.Input)
 		Source: SourceRef{
 			Fingerprint: param.FingerprintOf(reflect.TypeOf(source).String(), source),
 			Name:        source.String(),
-			Open:        func(ctx context.Context) (Conn, error) { return source.Open(ctx) },
+			Open:        opener(source),
 		},
 		Kind: r, trigger: trigger, read: reader(k),
 	}, notices, nil
+}
+
+// opener returns the untyped form of a source's Open, in which a panic is an
+// error.
+func opener[C Conn](source Source[C]) func(context.Context) (Conn, error) {
+	return func(ctx context.Context) (conn Conn, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				conn, err = nil, &PanicError{Value: p, Stack: debug.Stack()}
+			}
+		}()
+		return source.Open(ctx)
+	}
 }
 
 // reader returns the untyped form of a kind's reads.
@@ -214,4 +227,4 @@ type PanicError struct {
 }
 
 // Error names the panic's value.
-func (e *PanicError) Error() string { return fmt.Sprintf("reading panicked: %v", e.Value) }
+func (e *PanicError) Error() string { return fmt.Sprintf("the trigger's code panicked: %v", e.Value) }

@@ -121,10 +121,11 @@ type world struct {
 	rules    map[string]float64 // activation thresholds, by metric
 	triggers []Trigger
 	replicas int32
-	// observed is when a trigger was last seen active, in memory. stored and
-	// active are in the object's status, and outlive a restart.
+	// observed is when a trigger was last seen active, in memory. stored, active
+	// and forced, which says why, are in the object's status, and outlive a restart.
 	observed, stored time.Time
 	active           activity
+	forced           bool
 }
 
 // activity is the Active condition of the object.
@@ -346,7 +347,7 @@ func (w *world) lastActive() time.Time {
 		}
 	}
 	switch {
-	case w.spec.Forced:
+	case w.spec.Forced, w.forced:
 		return w.now
 	case w.observed.IsZero() && !w.stored.IsZero() && w.active != no:
 		return w.now
@@ -362,9 +363,9 @@ func (w *world) remember(d Decision, state State) {
 	was := w.active
 	switch d.Outcome {
 	case Activated, Active:
-		w.active = yes
+		w.active, w.forced = yes, len(d.By) == 0
 	case Cooling, Deactivated, Raised, Idle, Paused:
-		w.active = no
+		w.active, w.forced = no, false
 		if len(d.By) > 0 {
 			w.active = yes
 		}

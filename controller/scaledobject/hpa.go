@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -85,10 +86,9 @@ func externalMetric(object string, t *trigger) autoscalingv2.MetricSpec {
 
 // hpaLabels are the recommended labels, overridden by the object's own.
 func hpaLabels(so *kedav1alpha1.ScaledObject, name, version string) map[string]string {
-	const longest = 63
 	labels := map[string]string{
-		kedav1alpha1.LabelAppName:      name[:min(len(name), longest)],
-		kedav1alpha1.LabelAppVersion:   version,
+		kedav1alpha1.LabelAppName:      labelValue(name),
+		kedav1alpha1.LabelAppVersion:   labelValue(version),
 		kedav1alpha1.LabelAppPartOf:    so.Name,
 		kedav1alpha1.LabelAppManagedBy: kedav1alpha1.ManagedBy,
 	}
@@ -100,6 +100,14 @@ func hpaLabels(so *kedav1alpha1.ScaledObject, name, version string) map[string]s
 	}
 	labels[kedav1alpha1.LabelScaledObjectName] = so.Name
 	return labels
+}
+
+// labelValue is text as far as a label may hold it: at most 63 characters of a
+// certain kind, the last of them a letter or digit. A version may have a plus.
+func labelValue(text string) string {
+	const longest = 63
+	text = strings.ReplaceAll(text, "+", "_")
+	return strings.TrimRight(text[:min(len(text), longest)], "-_.")
 }
 
 // hpaAnnotations are the object's own, without what kubectl keeps for itself.
@@ -142,14 +150,14 @@ func hpaBehavior(so *kedav1alpha1.ScaledObject) *autoscalingv2.HorizontalPodAuto
 // which is nil right after its creation.
 func (r *Reconciler) ensureHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindResource, triggers []*trigger) (*autoscalingv2.HorizontalPodAutoscaler, error) {
 	desired := newHPA(so, gvkr, triggers, r.Version)
+	current, err := r.ownHPA(ctx, so, desired.Name)
+	if err != nil {
+		return nil, err // the object keeps the HPA it had
+	}
 	if old := so.Status.HpaName; old != "" && old != desired.Name {
 		if err := r.deleteHPA(ctx, so, old); err != nil {
 			return nil, err
 		}
-	}
-	current, err := r.ownHPA(ctx, so, desired.Name)
-	if err != nil {
-		return nil, err
 	}
 	if current != nil && upToDate(current, desired) {
 		return current, nil

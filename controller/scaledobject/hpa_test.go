@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
@@ -62,7 +64,12 @@ func testNewHPA(t *testing.T, input, golden string) {
 		t.Errorf("the annotation %s is empty", appliedAnnotation)
 	}
 	delete(hpa.Annotations, appliedAnnotation) // a hash of the rest
-	got, err := yaml.Marshal(hpa)
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(hpa)
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(fields, "status")
+	got, err := yaml.Marshal(fields)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,5 +260,19 @@ func TestUpToDateWithoutBehavior(t *testing.T) {
 	current.Spec.Metrics = nil
 	if upToDate(current, desired) {
 		t.Error("an HPA whose metrics are gone counts as up to date")
+	}
+}
+
+// TestHPALabelsAreValid: whatever an object and a build are called, the API
+// server takes the labels.
+func TestHPALabelsAreValid(t *testing.T) {
+	for _, name := range []string{"a", "orders", "keda-hpa-" + strings.Repeat("a", 53) + "-.-b", strings.Repeat("x", 63), strings.Repeat("x", 200)} {
+		for _, version := range []string{"v1.2.3", "v0.0.0-dev", "v0.0.0-20260101000000-0123456789ab+dirty"} {
+			for key, value := range hpaLabels(newObject("orders"), name, version) {
+				if problems := validation.IsValidLabelValue(value); len(problems) > 0 {
+					t.Errorf("HPA %s of version %s has label %s: %q: %v", name, version, key, value, problems)
+				}
+			}
+		}
 	}
 }

@@ -110,13 +110,21 @@ func activationTriggers(triggers []*trigger) []activation.Trigger {
 	return seen
 }
 
-// lastActive is when a trigger was last seen active. What this process saw
-// counts; after a restart, an object whose condition does not say that it is
-// inactive was active until now.
+// forcedMessage is of the Active condition while force-activation alone keeps
+// the object active. It is read too: no reading tells when that ended.
+const forcedMessage = "Scaling is performed because of force-activation"
+
+// lastActive is when the object was last active: by force until now, else when
+// a trigger was last seen active. What this process saw counts; after a restart,
+// an object whose condition does not say that it is inactive was active until now.
 func lastActive(so *kedav1alpha1.ScaledObject, triggers []*trigger, seen []activation.Trigger, now time.Time) time.Time {
 	var last time.Time
 	if so.Status.LastActiveTime != nil {
 		last = so.Status.LastActiveTime.Time
+	}
+	condition := so.Status.Conditions.Get(kedav1alpha1.ConditionActive)
+	if so.ForceActivation() || (condition.IsTrue() && condition.Message == forcedMessage) {
+		return now
 	}
 	var observed time.Time
 	for i, t := range triggers {
@@ -127,7 +135,7 @@ func lastActive(so *kedav1alpha1.ScaledObject, triggers []*trigger, seen []activ
 			observed = t.slot.LastActive()
 		}
 	}
-	if observed.IsZero() && !last.IsZero() && !so.Status.Conditions.Get(kedav1alpha1.ConditionActive).IsFalse() {
+	if observed.IsZero() && !last.IsZero() && !condition.IsFalse() {
 		return now
 	}
 	if observed.After(last) {
@@ -143,8 +151,14 @@ func (r *Reconciler) pause(ctx context.Context, so *kedav1alpha1.ScaledObject, t
 	if err != nil {
 		return faultf("%v", err)
 	}
-	if err := r.deleteHPA(ctx, so, so.HPAName()); err != nil {
-		return err
+	names := []string{so.HPAName()}
+	if old := so.Status.HpaName; old != "" && old != names[0] {
+		names = append(names, old)
+	}
+	for _, name := range names {
+		if err := r.deleteHPA(ctx, so, name); err != nil {
+			return err
+		}
 	}
 	so.Status.HpaName = ""
 	if wanted != nil && replicas != *wanted {

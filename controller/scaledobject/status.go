@@ -87,10 +87,17 @@ func (r *Reconciler) reportFault(so *kedav1alpha1.ScaledObject, f *fault, now ti
 func (r *Reconciler) reportDecision(so *kedav1alpha1.ScaledObject, triggers []*trigger, d activation.Decision, state activation.State, now time.Time) {
 	r.reportActivity(so, triggers)
 	r.reportReady(so, triggers, d, now)
+	if so.Spec.Fallback == nil {
+		r.set(so, kedav1alpha1.ConditionFallback, metav1.ConditionFalse, kedav1alpha1.ReasonNoFallbackFound, "No fallback is configured", now)
+	}
 	was := so.Status.Conditions.Get(kedav1alpha1.ConditionActive)
 	switch d.Outcome {
 	case activation.Activated, activation.Active:
-		r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionTrue, kedav1alpha1.ReasonScalerActive, "Scaling is performed because triggers are active", now)
+		message := "Scaling is performed because triggers are active"
+		if len(d.By) == 0 {
+			message = forcedMessage
+		}
+		r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionTrue, kedav1alpha1.ReasonScalerActive, message, now)
 	case activation.Cooling:
 		r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionFalse, kedav1alpha1.ReasonScalerCooldown, "No trigger is active, and the cooldown is not over", now)
 	case activation.Deactivated, activation.Raised, activation.Idle, activation.Paused:
@@ -109,11 +116,14 @@ func (r *Reconciler) reportDecision(so *kedav1alpha1.ScaledObject, triggers []*t
 
 // setPausedAware reports activity when it is not what moves the replicas.
 func (r *Reconciler) setPausedAware(so *kedav1alpha1.ScaledObject, d activation.Decision, now time.Time) {
-	if len(d.By) > 0 { // active, but scaling out is paused
+	switch {
+	case len(d.By) > 0:
 		r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionTrue, kedav1alpha1.ReasonScalerActive, "Triggers are active, and scaling out is paused", now)
-		return
+	case so.ForceActivation():
+		r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionTrue, kedav1alpha1.ReasonScalerActive, "Activation is forced, and scaling out is paused", now)
+	default:
+		r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionFalse, kedav1alpha1.ReasonScalerNotActive, "Scaling is not performed because triggers are not active", now)
 	}
-	r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionFalse, kedav1alpha1.ReasonScalerNotActive, "Scaling is not performed because triggers are not active", now)
 }
 
 func (r *Reconciler) reportActivity(so *kedav1alpha1.ScaledObject, triggers []*trigger) {
@@ -156,13 +166,16 @@ func (r *Reconciler) reportReady(so *kedav1alpha1.ScaledObject, triggers []*trig
 	case len(broken) > 0:
 		r.Events.Warn(so, events.ScalerFailed, next.Message)
 	}
-	r.reportNotes(so, triggers, old)
+	r.reportNotes(so, triggers, old, next)
 }
 
 // reportNotes tells of parameters that are not known or deprecated, once for
-// each generation of the object.
-func (r *Reconciler) reportNotes(so *kedav1alpha1.ScaledObject, triggers []*trigger, old kedav1alpha1.Condition) {
-	if old.ObservedGeneration == so.Generation && old.Reason != "" {
+// each generation of the object: when Ready first speaks of its triggers.
+func (r *Reconciler) reportNotes(so *kedav1alpha1.ScaledObject, triggers []*trigger, old, next kedav1alpha1.Condition) {
+	speaks := func(c kedav1alpha1.Condition) bool {
+		return c.ObservedGeneration == so.Generation && c.Reason != "" && c.Reason != kedav1alpha1.ReasonScaledObjectCheckFailed
+	}
+	if speaks(old) || !speaks(next) {
 		return
 	}
 	for _, t := range triggers {

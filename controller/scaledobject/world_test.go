@@ -46,7 +46,7 @@ type tray struct {
 	// Name of the tray.
 	Name string `param:"name"`
 	// Sheets that one replica should handle.
-	Sheets float64 `param:"sheets" default:"5" role:"target"`
+	Sheets float64 `param:"sheets" from:"metadata,env" default:"5" role:"target"`
 	// Sheets above which the workload leaves zero.
 	Activation float64 `param:"activationSheets,optional" role:"activation"`
 	// Colour of the tray.
@@ -97,9 +97,8 @@ var deployed = metav1.NewTime(time.Now().Add(-24 * time.Hour).Truncate(time.Seco
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	w := &world{T: t, events: &recorder{}, fail: map[string]error{}}
-	scheme := newScheme()
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(newMapper()).
-		WithStatusSubresource(&kedav1alpha1.ScaledObject{}).WithObjects(objects...).WithInterceptorFuncs(w.intercept())
+		WithStatusSubresource(&kedav1alpha1.ScaledObject{}, &autoscalingv2.HorizontalPodAutoscaler{}).WithObjects(objects...).WithInterceptorFuncs(w.intercept())
 	if err := addIndexes(t.Context(), indexer{builder}); err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +124,8 @@ func (w *world) restart(ownership poll.Ownership) {
 	}
 }
 
-func newScheme() *runtime.Scheme {
+// scheme knows the kinds that the cluster knows.
+var scheme = func() *runtime.Scheme {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, kedav1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -133,7 +133,7 @@ func newScheme() *runtime.Scheme {
 		}
 	}
 	return scheme
-}
+}()
 
 var rolloutGVK = schema.GroupVersionKind{Group: "argoproj.io", Version: "v1alpha1", Kind: "Rollout"}
 
@@ -199,7 +199,7 @@ func (w *world) intercept() interceptor.Funcs {
 }
 
 func kindOf(obj client.Object) string {
-	gvks, _, err := newScheme().ObjectKinds(obj)
+	gvks, _, err := scheme.ObjectKinds(obj)
 	if err != nil {
 		return fmt.Sprintf("%T", obj)
 	}

@@ -27,27 +27,34 @@ type Freshet struct {
 	adapter    int
 	metrics    int
 	probes     int
+	routed     bool
 
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
 
 // New prepares a process of program that reaches the cluster by kubeconfig, the
-// ServiceAccount's, and logs to logFile. admin installs the route to it.
-func New(ctx context.Context, program, kubeconfig, logFile string, admin client.Client) (*Freshet, error) {
+// ServiceAccount's, and logs to logFile. admin is for [Freshet.Route].
+func New(program, kubeconfig, logFile string, admin client.Client) (*Freshet, error) {
 	ports, err := cluster.FreePorts(3)
 	if err != nil {
 		return nil, err
 	}
-	f := &Freshet{
+	return &Freshet{
 		program: program, kubeconfig: kubeconfig, logFile: logFile, admin: admin,
 		adapter: ports[0], metrics: ports[1], probes: ports[2],
-	}
-	return f, routeTo(ctx, admin, int32(f.adapter)) //nolint:gosec // a port fits
+	}, nil
 }
 
-// Start starts the process and returns when it is ready and the API server
-// reaches it.
+// Route has the API server send external metrics queries to this process. A
+// Start then waits until it does.
+func (f *Freshet) Route(ctx context.Context) error {
+	f.routed = true
+	return routeTo(ctx, f.admin, int32(f.adapter))
+}
+
+// Start starts the process and returns when it is ready and, if it is routed
+// to, the API server reaches it.
 func (f *Freshet) Start(ctx context.Context) error {
 	log, err := os.OpenFile(f.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -102,6 +109,9 @@ func (f *Freshet) waitReady(ctx context.Context) error {
 func (f *Freshet) ready(ctx context.Context) bool {
 	if _, err := f.get(ctx, f.probes, "/readyz"); err != nil {
 		return false
+	}
+	if !f.routed {
+		return true
 	}
 	var api apiregistrationv1.APIService
 	if err := f.admin.Get(ctx, client.ObjectKey{Name: "v1beta1.external.metrics.k8s.io"}, &api); err != nil {

@@ -114,8 +114,11 @@ func install(ctx context.Context, dir string) error {
 	if world.kubeconfig, err = world.cluster.ServiceAccountKubeconfig(ctx, local.Namespace, "freshet"); err != nil {
 		return err
 	}
-	world.freshet, err = local.New(ctx, world.program, world.kubeconfig, filepath.Join(dir, "freshet.log"), world.client)
+	world.freshet, err = local.New(world.program, world.kubeconfig, filepath.Join(dir, "freshet.log"), world.client)
 	if err != nil {
+		return err
+	}
+	if err := world.freshet.Route(ctx); err != nil {
 		return err
 	}
 	return world.freshet.Start(ctx)

@@ -2,6 +2,7 @@ package scaledobject
 
 import (
 	"crypto/tls"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -10,7 +11,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"k8s.io/client-go/rest"
+
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/e2e/local"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -129,5 +133,47 @@ func TestSelfMetrics(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the self-metrics lack %s", want)
 		}
+	}
+}
+
+// A replica that does not lead is ready, answers with numbers that it reads
+// itself, and writes nothing.
+func TestStandbyServes(t *testing.T) {
+	t.Parallel()
+	s := newScene(t).withRedis(servers.RedisOptions{})
+	s.push(8)
+	s.deployment("worker", 0)
+	s.create(s.scaledObject(nil))
+	s.expectReplicas("worker", 2)
+
+	standby, err := local.New(world.program, world.kubeconfig, filepath.Join(t.TempDir(), "standby.log"), world.client)
+	s.must(err)
+	s.must(standby.Start(s.ctx))
+	t.Cleanup(func() {
+		if err := standby.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	config, err := world.cluster.RESTConfig()
+	s.must(err)
+	config.TLSClientConfig.Insecure = true // its certificate is self-signed
+	config.TLSClientConfig.CAFile, config.TLSClientConfig.CAData = "", nil
+	admin, err := rest.HTTPClientFor(config)
+	s.must(err)
+	req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, standby.AdapterURL()+"/apis/external.metrics.k8s.io/v1beta1/namespaces/"+
+		s.namespace+"/s0-redis-orders?labelSelector=scaledobject.keda.sh%2Fname%3Dworker", nil)
+	s.must(err)
+	resp, err := admin.Do(req)
+	s.must(err)
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	s.must(err)
+	if !strings.Contains(string(body), `"value":"8"`) {
+		t.Errorf("the standby answers %s: %s", resp.Status, body)
+	}
+	text, err := standby.Metrics(s.ctx)
+	s.must(err)
+	if !strings.Contains(text, `leader_election_master_status{name="operator.keda.sh"} 0`) {
+		t.Error("the standby leads")
 	}
 }

@@ -96,7 +96,8 @@ type Engine struct {
 	due     schedule
 	ready   []*group
 	running int
-	rounds  sync.WaitGroup
+	ended   bool           // Run closes the connections that there are, and nothing is read any more
+	rounds  sync.WaitGroup // and connections that are being closed
 }
 
 // New returns an engine that reads nothing until [Engine.Run].
@@ -141,6 +142,7 @@ func (e *Engine) LastTick() time.Time { return time.Unix(0, e.tick.Load()) }
 
 func (e *Engine) shutDown() {
 	e.mu.Lock()
+	e.ended = true
 	for _, g := range e.ready {
 		e.finish(g, context.Canceled)
 	}
@@ -182,7 +184,7 @@ func (e *Engine) Set(key Key, members []Member) []*Subscription {
 	}
 	for _, s := range old {
 		if s != nil {
-			e.unsubscribe(s)
+			e.unsubscribe(s, now)
 		}
 	}
 	if len(subs) == 0 {
@@ -257,7 +259,8 @@ func (e *Engine) plan(g *group, now time.Time) {
 	case g.cold > 0 && !g.source.backoff.down() && !g.backoff.down():
 		e.schedule(g, now.Add(e.opts.Settle))
 	case g.place < 0 && g.round == nil:
-		e.schedule(g, phase(now, g.interval, g.source.hash()))
+		g.regular = phase(now, g.interval, g.source.hash())
+		e.schedule(g, g.regular)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 type round struct {
 	// all reads every query; else only those without a reading are read.
 	all bool
+	// started rounds have their batch.
+	started bool
 	// due is when the schedule wanted it; zero for a demand read.
 	due  time.Time
 	done chan struct{}
@@ -26,29 +28,42 @@ type round struct {
 // the whole group or ctx. While the source is being left alone after a failure
 // its error is returned without a call.
 func (s *Subscription) Refresh(ctx context.Context) error {
-	e := s.engine
-	e.mu.Lock()
-	g := s.query.group
-	if g == nil || e.ctx == nil || e.ctx.Err() != nil {
-		e.mu.Unlock()
-		return scalers.UnavailableError("the trigger is not being read")
-	}
-	if g.round == nil {
-		if err := g.blocked(time.Now()); err != nil {
-			e.mu.Unlock()
+	for {
+		r, err := s.engine.join(s.query)
+		if err != nil {
 			return err
 		}
-		e.enqueue(g, &round{all: true})
-		e.start()
+		select {
+		case <-r.done:
+			if r.all || r.err != nil {
+				return r.err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	r := g.round
-	e.mu.Unlock()
-	select {
-	case <-r.done:
-		return r.err
-	case <-ctx.Done():
-		return ctx.Err()
+}
+
+// join returns the round that reads q next, which it starts when there is none.
+// The caller must come again after a round that is not one of all.
+func (e *Engine) join(q *query) (*round, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	g := q.group
+	if g == nil || e.ctx == nil || e.ctx.Err() != nil {
+		return nil, scalers.UnavailableError("the trigger is not being read")
 	}
+	if r := g.round; r != nil {
+		r.all = r.all || !r.started
+		return r, nil
+	}
+	if err := g.blocked(time.Now()); err != nil {
+		return nil, err
+	}
+	r := &round{all: true}
+	e.enqueue(g, r)
+	e.start()
+	return r, nil
 }
 
 // blocked returns why g may not be read at the moment: the error of its source
@@ -71,8 +86,9 @@ func (e *Engine) dispatch(now time.Time) time.Time {
 	for len(e.due) > 0 && !e.due[0].due.After(now) {
 		g := heap.Pop(&e.due).(*group)
 		if g.round == nil {
-			// New queries of a group that has its phase are read alone.
-			e.enqueue(g, &round{all: g.cold == 0 || g.cold == len(g.queries), due: g.due})
+			// New queries that come between two reads of the group are read alone.
+			alone := g.cold > 0 && g.cold < len(g.queries) && now.Before(g.regular)
+			e.enqueue(g, &round{all: !alone, due: g.due})
 		}
 	}
 	e.start()
@@ -100,10 +116,18 @@ func (e *Engine) start() {
 			e.skip(g, now, err)
 			continue
 		}
+		if prober := g.prober(); prober != g {
+			if prober.round == nil {
+				e.enqueue(prober, &round{all: true})
+			}
+			e.skip(g, now, g.source.backoff.err)
+			continue
+		}
 		if g.source.inFlight >= e.opts.PerSource {
 			g.source.waiting = append(g.source.waiting, g)
 			continue
 		}
+		g.round.started = true
 		batch := make([]*query, 0, len(g.queries))
 		for _, q := range g.queries {
 			if g.round.all || !q.last.Known() {
@@ -132,7 +156,7 @@ func (e *Engine) skip(g *group, now time.Time, err error) {
 	if !until.After(now) { // a probe is in flight; its end reschedules
 		until = now.Add(e.opts.Timeout)
 	}
-	e.record(g, g.queries, func(*query) scalers.Reading { return scalers.Reading{Err: err, At: now} })
+	e.record(g.queries, func(*query) scalers.Reading { return scalers.Reading{Err: err, At: now} })
 	e.finish(g, err)
 	e.reschedule(g, now, until)
 }
@@ -146,10 +170,10 @@ func (e *Engine) finish(g *group, err error) {
 }
 
 // record keeps and publishes a reading of each query. The engine is locked.
-func (e *Engine) record(g *group, batch []*query, reading func(*query) scalers.Reading) {
+func (e *Engine) record(batch []*query, reading func(*query) scalers.Reading) {
 	for _, q := range batch {
-		if !q.last.Known() && q.group == g {
-			g.cold--
+		if !q.last.Known() && q.group != nil { // another group, maybe, than the one that was read
+			q.group.cold--
 		}
 		q.last = reading(q)
 		q.publish(q.last)
@@ -165,6 +189,7 @@ func (e *Engine) reschedule(g *group, now, at time.Time) {
 	if len(g.queries) == 0 || !g.owned() {
 		return
 	}
+	g.regular = at
 	e.schedule(g, at)
 	e.plan(g, now)
 }
@@ -179,25 +204,26 @@ func (e *Engine) run(g *group, r *round, batch []*query, began time.Time) {
 	defer e.mu.Unlock()
 	e.running--
 	g.source.inFlight--
-	canceled := e.ctx.Err() != nil
-	if !canceled {
-		late := time.Duration(0)
-		if !r.due.IsZero() {
-			late = began.Sub(r.due)
-		}
-		i := 0
-		e.record(g, batch, func(q *query) scalers.Reading {
-			res := results[i]
-			i++
-			if err != nil {
-				res = scalers.Result{Err: err}
-			}
-			return scalers.Reading{
-				Value: res.Value, Err: res.Err, At: began, Took: took, Late: late,
-				Active: res.Err == nil && res.Value.Activity > q.scaler.Activation,
-			}
-		})
+	if e.ctx.Err() != nil { // what was cut off says nothing about the source
+		e.finish(g, e.ctx.Err())
+		return
 	}
+	late := time.Duration(0)
+	if !r.due.IsZero() {
+		late = began.Sub(r.due)
+	}
+	i := 0
+	e.record(batch, func(q *query) scalers.Reading {
+		res := results[i]
+		i++
+		if err != nil {
+			res = scalers.Result{Err: err}
+		}
+		return scalers.Reading{
+			Value: res.Value, Err: res.Err, At: began, Took: took, Late: late,
+			Active: res.Err == nil && res.Value.Activity > q.scaler.Activation,
+		}
+	})
 	e.settle(g, r, results, err, began)
 	e.finish(g, err)
 	e.ready = append(e.ready, g.source.waiting...)
@@ -223,27 +249,36 @@ func (e *Engine) settle(g *group, r *round, results []scalers.Result, err error,
 		e.reschedule(g, now, phase(after, g.interval, src.hash()))
 		return
 	}
+	if !g.backoff.down() {
+		src.strikes[g] = true
+	}
 	g.backoff.fail(now, failed, e.opts.FirstBackoff, e.opts.MostBackoff)
-	src.strikes[g] = true
-	if err != nil || src.backoff.down() || len(src.strikes) >= min(3, len(src.groups)) {
+	if err != nil || src.backoff.down() || len(src.strikes) >= 3 || !src.works() {
 		src.backoff.fail(now, failed, e.opts.FirstBackoff, e.opts.MostBackoff)
+		src.link.stale.Store(true)
 		g.backoff.until = src.backoff.until
 	}
 	e.reschedule(g, now, g.backoff.until)
 }
 
-// answered notes that the source works. Groups that waited for it are due.
+// answered notes that the source works. Groups that waited for it are due; what
+// they failed before counts on, for the fault may have been their own.
 func (e *Engine) answered(g *group, now time.Time) {
 	src := g.source
 	g.backoff.reset()
+	g.worked = true
 	clear(src.strikes)
 	if !src.backoff.down() {
 		return
 	}
 	src.backoff.reset()
 	for _, other := range src.groups {
-		if other != g && other.round == nil && other.owned() {
-			other.backoff.reset()
+		if other == g {
+			continue
+		}
+		other.backoff.until = time.Time{}
+		if other.round == nil && other.owned() {
+			other.regular = now
 			e.schedule(other, now)
 		}
 	}
@@ -255,6 +290,7 @@ func (e *Engine) read(src *source, batch []*query, results []scalers.Result) (er
 	defer cancel()
 	conn, err := src.link.acquire(ctx, src.ref.Open)
 	if err != nil {
+		e.logPanic(src, err)
 		return e.explain(src, err)
 	}
 	defer func() { src.link.release(err != nil && scalers.ClassOf(err) != scalers.Configuration) }()
@@ -276,20 +312,28 @@ func (e *Engine) readChunk(src *source, conn scalers.Conn, chunk []*scalers.Scal
 	ctx, cancel := context.WithTimeout(e.ctx, e.opts.Timeout)
 	defer cancel()
 	err := scalers.Read(ctx, conn, chunk, out)
-	var p *scalers.PanicError
-	if !errors.As(err, &p) {
+	if !e.logPanic(src, err) {
 		for i := range out {
 			out[i].Err = e.explain(src, out[i].Err)
 		}
 		return e.explain(src, err)
 	}
-	e.opts.Log.Error("a trigger panicked", "source", src.ref.Name, "panic", p.Value, "stack", string(p.Stack))
 	for i, s := range chunk { // one by one, so that the panic hurts its trigger alone
 		if err := scalers.Read(ctx, conn, []*scalers.Scaler{s}, out[i:i+1]); err != nil {
 			out[i] = scalers.Result{Err: err}
 		}
 	}
 	return nil
+}
+
+// logPanic tells whether err is a panic of a trigger's code, and logs where.
+func (e *Engine) logPanic(src *source, err error) bool {
+	var p *scalers.PanicError
+	if !errors.As(err, &p) {
+		return false
+	}
+	e.opts.Log.Error("a trigger panicked", "source", src.ref.Name, "panic", p.Value, "stack", string(p.Stack))
+	return true
 }
 
 // explain names the source and, for a deadline, how long it was.

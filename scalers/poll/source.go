@@ -20,13 +20,24 @@ type source struct {
 	waiting  []*group
 	inFlight int
 	backoff  backoff
-	// strikes are groups that failed since the source last answered any.
+	// strikes are groups that worked and failed since the source last answered
+	// any.
 	strikes map[*group]bool
 	link    link
 }
 
 // hash spreads sources over an interval.
 func (s *source) hash() uint64 { return binary.LittleEndian.Uint64(s.ref.Fingerprint[:8]) }
+
+// works tells whether there is a group that did not fail when it was read last.
+func (s *source) works() bool {
+	for _, g := range s.groups {
+		if !g.backoff.down() {
+			return true
+		}
+	}
+	return false
+}
 
 // groupKey tells which queries of a source are read together. query is set for
 // kinds that do not batch.
@@ -46,11 +57,15 @@ type group struct {
 	// schedule, -1 when it is not.
 	due   time.Time
 	place int
+	// regular is when it is due for more than its new queries.
+	regular time.Time
 	// round is the round that waits or runs; nil when there is none.
 	round *round
 	// cold counts queries that have no reading yet.
 	cold    int
 	backoff backoff
+	// worked tells whether it was ever answered.
+	worked bool
 }
 
 // owned tells whether this replica polls any query of g.
@@ -61,6 +76,24 @@ func (g *group) owned() bool {
 		}
 	}
 	return false
+}
+
+// prober returns the group that should be read in the place of g. While the
+// source is down that is the one that failed the least, best one that worked
+// before, so that a group with a fault of its own does not keep the others from
+// the source.
+func (g *group) prober() *group {
+	best := g
+	if !g.source.backoff.down() {
+		return best
+	}
+	for _, other := range g.source.groups {
+		diff := other.backoff.failures - best.backoff.failures
+		if (diff < 0 || diff == 0 && other.worked && !best.worked) && (other.owned() || !g.owned()) {
+			best = other
+		}
+	}
+	return best
 }
 
 // query is one resolved configuration, read once for all its subscriptions.
@@ -89,14 +122,14 @@ type link struct {
 	turn   chan struct{}
 	conn   scalers.Conn
 	users  int
-	stale  bool
 	closed bool
+	// stale connections are not used again. It is set by anyone.
+	stale atomic.Bool
 }
 
-func newLink() link {
-	l := link{turn: make(chan struct{}, 1)}
+func (l *link) init() {
+	l.turn = make(chan struct{}, 1)
 	l.turn <- struct{}{}
-	return l
 }
 
 // acquire returns the open connection, opening it when there is none.
@@ -107,7 +140,7 @@ func (l *link) acquire(ctx context.Context, open func(context.Context) (scalers.
 		return nil, ctx.Err()
 	}
 	defer func() { l.turn <- struct{}{} }()
-	if l.stale && l.users == 0 {
+	if l.stale.Load() && l.users == 0 {
 		l.drop()
 	}
 	if l.conn == nil {
@@ -125,8 +158,10 @@ func (l *link) acquire(ctx context.Context, open func(context.Context) (scalers.
 func (l *link) release(failed bool) {
 	<-l.turn
 	l.users--
-	l.stale = l.stale || failed
-	if l.users == 0 && (l.closed || l.stale) {
+	if failed {
+		l.stale.Store(true)
+	}
+	if l.users == 0 && (l.closed || l.stale.Load()) {
 		l.drop()
 	}
 	l.turn <- struct{}{}
@@ -146,5 +181,6 @@ func (l *link) drop() {
 	if l.conn != nil {
 		_ = l.conn.Close() // nothing is lost: reads do not write
 	}
-	l.conn, l.stale = nil, false
+	l.conn = nil
+	l.stale.Store(false)
 }

@@ -18,8 +18,9 @@ func (e *Engine) subscribe(key Key, m Member, owned bool) *Subscription {
 	if src == nil {
 		src = &source{
 			ref: m.Scaler.Source, queries: map[param.Fingerprint]*query{}, groups: map[groupKey]*group{},
-			strikes: map[*group]bool{}, link: newLink(),
+			strikes: map[*group]bool{},
 		}
+		src.link.init()
 		e.sources[m.Scaler.Source.Fingerprint] = src
 	}
 	q := src.queries[m.Scaler.Fingerprint]
@@ -36,7 +37,7 @@ func (e *Engine) subscribe(key Key, m Member, owned bool) *Subscription {
 	return s
 }
 
-func (e *Engine) unsubscribe(s *Subscription) {
+func (e *Engine) unsubscribe(s *Subscription, now time.Time) {
 	e.setOwned(s, false)
 	q := s.query
 	subs := slices.DeleteFunc(slices.Clone(*q.subs.Load()), func(o *Subscription) bool { return o == s })
@@ -44,13 +45,16 @@ func (e *Engine) unsubscribe(s *Subscription) {
 	src := q.group.source
 	if len(subs) > 0 {
 		e.place(src, q)
+		e.plan(q.group, now)
 		return
 	}
 	e.leave(q)
 	delete(src.queries, q.scaler.Fingerprint)
 	if len(src.queries) == 0 {
 		delete(e.sources, src.ref.Fingerprint)
-		go src.link.close() // may wait for a read in flight
+		if !e.ended { // else Run's end closes it
+			e.rounds.Go(src.link.close) // may wait for a connection that is being opened
+		}
 	}
 }
 
@@ -105,11 +109,11 @@ func (e *Engine) leave(q *query) {
 	if !q.last.Known() {
 		g.cold--
 	}
+	if g.place >= 0 && !g.owned() {
+		heap.Remove(&e.due, g.place)
+	}
 	if len(g.queries) > 0 {
 		return
-	}
-	if g.place >= 0 {
-		heap.Remove(&e.due, g.place)
 	}
 	delete(g.source.groups, g.key)
 	delete(g.source.strikes, g)

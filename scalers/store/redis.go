@@ -162,17 +162,24 @@ func learnShapes(ctx context.Context, c *redisConn, lists []*RedisList, which []
 // replies of the server to single commands are left to these.
 func execPipeline(ctx context.Context, pipe redis.Pipeliner) error {
 	cmds, err := pipe.Exec(ctx)
-	var reply redis.Error
 	if err == nil {
 		return nil
 	}
-	if !errors.As(err, &reply) {
-		return redisError(err)
+	// A connection that could not log in leaves the commands without an error
+	// and without an answer: only one that failed itself shows that they were sent.
+	sent, answered := false, false
+	for _, cmd := range cmds {
+		sent = sent || cmd.Err() != nil
+		answered = answered || cmd.Err() == nil || ofKey(cmd.Err())
 	}
-	for _, cmd := range cmds { // some commands were answered otherwise
-		if cmd.Err() == nil || redis.HasErrorPrefix(cmd.Err(), "WRONGTYPE") || redis.HasErrorPrefix(cmd.Err(), "NOPERM") {
-			return nil
-		}
+	var reply redis.Error
+	if sent && answered && errors.As(err, &reply) {
+		return nil
 	}
 	return redisError(err)
+}
+
+// ofKey tells whether a reply is about the key asked for, not the server.
+func ofKey(err error) bool {
+	return redis.HasErrorPrefix(err, "WRONGTYPE") || redis.HasErrorPrefix(err, "NOPERM")
 }

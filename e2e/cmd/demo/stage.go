@@ -176,7 +176,10 @@ func (s *stage) startFreshet(ctx context.Context) error {
 	if err := local.ServiceAccountKubeconfig(ctx, config, own); err != nil {
 		return err
 	}
-	if s.freshet, err = local.New(ctx, s.program, own, filepath.Join(dir, "freshet.log"), s.client); err != nil {
+	if s.freshet, err = local.New(s.program, own, filepath.Join(dir, "freshet.log"), s.client); err != nil {
+		return err
+	}
+	if err := s.freshet.Route(ctx); err != nil {
 		return err
 	}
 	s.undo = append(s.undo, s.freshet.Stop)

@@ -1,0 +1,297 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/metricsadapter/store"
+	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/param"
+	"github.com/freshet-io/freshet/scalers/poll"
+)
+
+// nowhere is an ownership without an owner, so that nothing is read.
+type nowhere struct{}
+
+// Owner is nobody.
+func (nowhere) Owner(poll.Key) string { return "" }
+
+// Self is this replica.
+func (nowhere) Self() string { return "this" }
+
+// sink takes no readings.
+type sink struct{}
+
+// Put drops one.
+func (*sink) Put(scalers.Reading) {}
+
+var at = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// newCollector returns a collector of a cluster with a few objects, whose
+// triggers were read in every way that a read can go.
+func newCollector(t *testing.T) *Collector {
+	t.Helper()
+	return NewCollector(Build{Version: "v1.2.3", Commit: "abc"}, newStore(), newEngine(), newReader(t))
+}
+
+func newStore() *store.Store {
+	s := store.New(func(poll.Key) {})
+	trigger := func(index int, metric, label, kind string) store.Trigger {
+		return store.Trigger{Index: index, Metric: metric, Label: label, Type: kind, Freshness: time.Second}
+	}
+	orders := s.Set(poll.Key{Kind: kedav1alpha1.KindScaledObject, Namespace: "shop", Name: "orders"}, []store.Trigger{
+		trigger(0, "s0-redis-orders", "redisScaler", "redis"),
+		trigger(1, "s1-kafka-orders", "mine", "kafka"),
+		trigger(3, "s3-redis-returns", "redisScaler", "redis"),
+	})
+	orders[0].Put(scalers.Reading{Value: scalers.Number(12), Active: true, At: at, Took: 250 * time.Millisecond, Late: 10 * time.Millisecond})
+	orders[1].Put(scalers.Reading{Value: scalers.Number(7), Active: true, At: at})
+	for range 2 {
+		orders[1].Put(scalers.Reading{Err: errors.New("no answer"), At: at, Took: 3 * time.Second, Late: 500 * time.Millisecond})
+	} // orders[2] was not read yet
+	idle := s.Set(poll.Key{Kind: kedav1alpha1.KindScaledObject, Namespace: "lab", Name: "idle"}, []store.Trigger{
+		trigger(0, "s0-redis-jobs", "redisScaler", "redis"),
+	})
+	idle[0].Put(scalers.Reading{Value: scalers.Number(0), At: at, Took: time.Millisecond})
+	return s
+}
+
+// newEngine holds two subscriptions to one query.
+func newEngine() *poll.Engine {
+	scaler := &scalers.Scaler{
+		Fingerprint: param.Fingerprint{1}, Source: scalers.SourceRef{Fingerprint: param.Fingerprint{2}},
+		Kind: &scalers.Registration{},
+	}
+	e := poll.New(poll.Options{Ownership: nowhere{}})
+	for _, name := range []string{"a", "b"} {
+		e.Set(poll.Key{Name: name}, []poll.Member{{Scaler: scaler, Interval: time.Minute, Sink: &sink{}}})
+	}
+	return e
+}
+
+func newReader(t *testing.T) client.Reader {
+	t.Helper()
+	scheme := apiruntime.NewScheme()
+	if err := kedav1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	meta := func(namespace, name string) metav1.ObjectMeta {
+		return metav1.ObjectMeta{Namespace: namespace, Name: name}
+	}
+	paused := &kedav1alpha1.ScaledObject{ObjectMeta: meta("shop", "returns")}
+	paused.Annotations = map[string]string{kedav1alpha1.AnnotationPaused: "true"}
+	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(
+		&kedav1alpha1.ScaledObject{ObjectMeta: meta("shop", "orders")},
+		paused,
+		&kedav1alpha1.ScaledObject{ObjectMeta: meta("lab", "idle")},
+		&kedav1alpha1.TriggerAuthentication{ObjectMeta: meta("shop", "keys")},
+		&kedav1alpha1.ClusterTriggerAuthentication{ObjectMeta: meta("", "keys")},
+		&kedav1alpha1.ClusterTriggerAuthentication{ObjectMeta: meta("", "more")},
+	).Build()
+}
+
+// exposition is what Prometheus scrapes, metric by metric.
+var exposition = map[string]string{
+	"keda_build_info": `
+# HELP keda_build_info Always 1; the labels say what is running.
+# TYPE keda_build_info gauge
+keda_build_info{git_commit="abc",goarch="` + runtime.GOARCH + `",goos="` + runtime.GOOS + `",goversion="` + runtime.Version() + `",version="v1.2.3"} 1
+`,
+	// A trigger that cannot be read has no value, and one that was not read yet neither: 0 would be one.
+	"keda_scaler_metrics_value": `
+# HELP keda_scaler_metrics_value Last value of a trigger, in the trigger's own unit.
+# TYPE keda_scaler_metrics_value gauge
+keda_scaler_metrics_value{metric="s0-redis-jobs",namespace="lab",scaledObject="idle",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0
+keda_scaler_metrics_value{metric="s0-redis-orders",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 12
+`,
+	"keda_scaler_metrics_latency_seconds": `
+# HELP keda_scaler_metrics_latency_seconds How long the last read of a trigger took, in seconds.
+# TYPE keda_scaler_metrics_latency_seconds gauge
+keda_scaler_metrics_latency_seconds{metric="s0-redis-jobs",namespace="lab",scaledObject="idle",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0.001
+keda_scaler_metrics_latency_seconds{metric="s0-redis-orders",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0.25
+keda_scaler_metrics_latency_seconds{metric="s1-kafka-orders",namespace="shop",scaledObject="orders",scaler="mine",triggerIndex="1",type="scaledobject"} 3
+`,
+	"keda_scaler_active": `
+# HELP keda_scaler_active 1 while a trigger asks for replicas, else 0.
+# TYPE keda_scaler_active gauge
+keda_scaler_active{metric="s0-redis-jobs",namespace="lab",scaledObject="idle",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0
+keda_scaler_active{metric="s0-redis-orders",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 1
+keda_scaler_active{metric="s1-kafka-orders",namespace="shop",scaledObject="orders",scaler="mine",triggerIndex="1",type="scaledobject"} 0
+`,
+	"keda_scaler_detail_errors_total": `
+# HELP keda_scaler_detail_errors_total Reads of a trigger that failed.
+# TYPE keda_scaler_detail_errors_total counter
+keda_scaler_detail_errors_total{metric="s0-redis-jobs",namespace="lab",scaledObject="idle",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0
+keda_scaler_detail_errors_total{metric="s0-redis-orders",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0
+keda_scaler_detail_errors_total{metric="s1-kafka-orders",namespace="shop",scaledObject="orders",scaler="mine",triggerIndex="1",type="scaledobject"} 2
+keda_scaler_detail_errors_total{metric="s3-redis-returns",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="3",type="scaledobject"} 0
+`,
+	"keda_internal_scale_loop_latency_seconds": `
+# HELP keda_internal_scale_loop_latency_seconds How long after its time the last scheduled read of an object began, in seconds.
+# TYPE keda_internal_scale_loop_latency_seconds gauge
+keda_internal_scale_loop_latency_seconds{namespace="lab",resource="idle",type="scaledobject"} 0
+keda_internal_scale_loop_latency_seconds{namespace="shop",resource="orders",type="scaledobject"} 0.5
+`,
+	"keda_scaled_object_errors_total": `
+# HELP keda_scaled_object_errors_total Reads of a ScaledObject's triggers that failed.
+# TYPE keda_scaled_object_errors_total counter
+keda_scaled_object_errors_total{namespace="lab",scaledObject="idle"} 0
+keda_scaled_object_errors_total{namespace="shop",scaledObject="orders"} 2
+`,
+	"keda_scaled_object_paused": `
+# HELP keda_scaled_object_paused 1 while a ScaledObject is paused, else 0.
+# TYPE keda_scaled_object_paused gauge
+keda_scaled_object_paused{namespace="lab",scaledObject="idle"} 0
+keda_scaled_object_paused{namespace="shop",scaledObject="orders"} 0
+keda_scaled_object_paused{namespace="shop",scaledObject="returns"} 1
+`,
+	"keda_trigger_registered_total": `
+# HELP keda_trigger_registered_total Triggers being read, by type.
+# TYPE keda_trigger_registered_total gauge
+keda_trigger_registered_total{type="kafka"} 1
+keda_trigger_registered_total{type="redis"} 3
+`,
+	"keda_resource_registered_total": `
+# HELP keda_resource_registered_total Objects that exist, by kind and namespace.
+# TYPE keda_resource_registered_total gauge
+keda_resource_registered_total{namespace="",type="cluster_trigger_authentication"} 2
+keda_resource_registered_total{namespace="lab",type="scaled_object"} 1
+keda_resource_registered_total{namespace="shop",type="scaled_object"} 2
+keda_resource_registered_total{namespace="shop",type="trigger_authentication"} 1
+`,
+	"freshet_engine_size": `
+# HELP freshet_engine_size What the polling engine holds: sources (connections), queries (distinct reads) and subscriptions (triggers).
+# TYPE freshet_engine_size gauge
+freshet_engine_size{what="queries"} 1
+freshet_engine_size{what="sources"} 1
+freshet_engine_size{what="subscriptions"} 2
+`,
+}
+
+func TestCollector(t *testing.T) {
+	c := newCollector(t)
+	for name, want := range exposition {
+		t.Run(name, func(t *testing.T) {
+			if err := testutil.CollectAndCompare(c, strings.NewReader(want), name); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestCollectorSendsNothingElse: a metric that is added is added above, too.
+func TestCollectorSendsNothingElse(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	if err := registry.Register(newCollector(t)); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if exposition[f.GetName()] == "" {
+			t.Errorf("metric %s is sent, and not among those that are expected", f.GetName())
+		}
+	}
+	if len(families) != len(exposition) {
+		t.Errorf("%d metrics are sent, and %d expected", len(families), len(exposition))
+	}
+}
+
+// compatible are the lints that the names of KEDA's metrics fail, which users
+// have in dashboards.
+var compatible = map[string][]string{
+	"keda_resource_registered_total": {`non-counter metrics should not have "_total" suffix`},
+	"keda_trigger_registered_total":  {`non-counter metrics should not have "_total" suffix`},
+}
+
+// camelCase are labels of KEDA's metrics.
+const camelCase = "label names should be written in 'snake_case' not 'camelCase'"
+
+// TestCollectorLint: every metric has a help, and follows Prometheus' rules as
+// far as compatibility allows.
+func TestCollectorLint(t *testing.T) {
+	problems, err := testutil.CollectAndLint(newCollector(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if p.Text != camelCase && !slices.Contains(compatible[p.Metric], p.Text) {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}
+
+// downReader cannot list one kind.
+type downReader struct {
+	client.Reader
+	kind client.ObjectList
+}
+
+// List lists objects.
+func (r downReader) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	if reflect.TypeOf(list) == reflect.TypeOf(r.kind) {
+		return errors.New("no answer")
+	}
+	return r.Reader.List(ctx, list, opts...)
+}
+
+// TestCollectorWithoutLists: what cannot be counted is left out, and what can
+// is not.
+func TestCollectorWithoutLists(t *testing.T) {
+	const objects, auths, clusterAuths = "scaled_object", "trigger_authentication", "cluster_trigger_authentication"
+	cases := []struct {
+		kind client.ObjectList
+		want []string
+	}{
+		{&kedav1alpha1.ScaledObjectList{}, []string{clusterAuths, auths}},
+		{&kedav1alpha1.TriggerAuthenticationList{}, []string{clusterAuths, objects}},
+		{&kedav1alpha1.ClusterTriggerAuthenticationList{}, []string{objects, auths}},
+	}
+	for _, tc := range cases {
+		t.Run(fmt.Sprintf("%T", tc.kind), func(t *testing.T) {
+			c := newCollector(t)
+			c.reader = downReader{c.reader, tc.kind}
+			registry := prometheus.NewPedanticRegistry()
+			registry.MustRegister(c)
+			families, err := registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range families {
+				if f.GetName() != "keda_resource_registered_total" {
+					continue
+				}
+				for _, m := range f.GetMetric() {
+					for _, l := range m.GetLabel() {
+						if l.GetName() == "type" && !slices.Contains(got, l.GetValue()) {
+							got = append(got, l.GetValue())
+						}
+					}
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("kinds that are counted (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,202 @@
+package scaledobject
+
+import (
+	"errors"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/scalers/poll"
+)
+
+func restores(so *kedav1alpha1.ScaledObject) {
+	so.Spec.Advanced = &kedav1alpha1.AdvancedConfig{RestoreToOriginalReplicaCount: true}
+}
+
+// deleting returns a world in which the object, which took its Deployment from
+// 2 replicas to 7, is being deleted.
+func deleting(t *testing.T, edits ...func(*kedav1alpha1.ScaledObject)) *world {
+	t.Helper()
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders", edits...))
+	w.settle("orders")
+	d := newDeployment("orders", 0)
+	w.change(d, func() { d.Spec.Replicas = new(int32(7)) })
+	if err := w.client.Delete(t.Context(), newObject("orders")); err != nil {
+		t.Fatal(err)
+	}
+	w.forgetPast()
+	return w
+}
+
+const deletedEvent = "Warning ScaledObjectDeleted: ScaledObject was deleted"
+
+func TestFinalize(t *testing.T) {
+	cases := []struct {
+		reason   string
+		edits    []func(*kedav1alpha1.ScaledObject)
+		replicas int32
+		scaled   []int32
+	}{
+		{"the replicas stay as they are", nil, 7, nil},
+		{"the original replicas are restored", []func(*kedav1alpha1.ScaledObject){restores}, 2, []int32{2}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			w := deleting(t, tc.edits...)
+			w.settle("orders")
+			w.expectWrites("delete HorizontalPodAutoscaler", "patch ScaledObject")
+			w.expectEvents(deletedEvent)
+			w.expectScaled(tc.scaled...)
+			if got := w.replicas("orders"); got != tc.replicas {
+				t.Errorf("the Deployment has %d replicas, want %d", got, tc.replicas)
+			}
+			if w.object("orders") != nil {
+				t.Error("the object is still there")
+			}
+			if w.hpa("keda-hpa-orders") != nil {
+				t.Error("the HPA is still there")
+			}
+			if got := w.r.Engine.Size(); got != (poll.Size{}) {
+				t.Errorf("the engine still holds %+v", got)
+			}
+		})
+	}
+}
+
+// TestFinalizeIsNotHeldUp: what the user made impossible does not keep the
+// object from going, and is told.
+func TestFinalizeIsNotHeldUp(t *testing.T) {
+	gone := "Warning ScaledObjectDeleted: The original replicas are not restored: the target apps/v1.Deployment shop/orders " +
+		"does not exist or has no scale subresource: create it or correct scaleTargetRef"
+	cases := []struct {
+		reason string
+		do     func(w *world)
+		events []string
+	}{
+		{"the target is gone", func(w *world) {
+			if err := w.client.Delete(w.Context(), newDeployment("orders", 0)); err != nil {
+				w.Fatal(err)
+			}
+		}, []string{gone, deletedEvent}},
+		{"the HPA is gone", func(w *world) {
+			if err := w.client.Delete(w.Context(), w.hpa("keda-hpa-orders")); err != nil {
+				w.Fatal(err)
+			}
+		}, []string{deletedEvent}},
+		{"the kind of the target is gone", func(w *world) {
+			so := w.object("orders")
+			w.change(so, func() { so.Spec.ScaleTargetRef.Kind = "Machine" })
+		}, []string{"Warning ScaledObjectDeleted: The original replicas are not restored: scaleTargetRef names the kind Machine " +
+			"of apps/v1, which the cluster does not know: correct kind and apiVersion", deletedEvent}},
+		{"the replicas are restored already", func(w *world) {
+			d := newDeployment("orders", 0)
+			w.change(d, func() { d.Spec.Replicas = new(int32(2)) })
+		}, []string{deletedEvent}},
+		{"the count is not allowed any more", func(w *world) {
+			w.scales.before = func() error {
+				return apierrors.NewInvalid(schema.GroupKind{Group: "autoscaling", Kind: "Scale"}, "orders", nil)
+			}
+		}, []string{"Warning ScaledObjectDeleted: The original replicas are not restored: scaling apps/v1.Deployment shop/orders: " +
+			`Scale.autoscaling "orders" is invalid`, deletedEvent}},
+		{"its triggers are broken", func(w *world) {
+			so := w.object("orders")
+			w.change(so, func() { so.Spec.Triggers[0].Type = "drawer" })
+			w.scales.before = func() error { return nil }
+		}, []string{deletedEvent}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			w := deleting(t, restores)
+			tc.do(w)
+			w.settle("orders")
+			w.expectEvents(tc.events...)
+			if w.object("orders") != nil {
+				t.Error("the object is still there")
+			}
+		})
+	}
+}
+
+// TestFinalizeIsTriedAgain: an outage keeps the object, so that nothing is left behind.
+func TestFinalizeIsTriedAgain(t *testing.T) {
+	down := errors.New("the server is down")
+	cases := []struct {
+		reason string
+		spoil  func(w *world)
+	}{
+		{"the HPA cannot be deleted", func(w *world) { w.fail["delete HorizontalPodAutoscaler"] = down }},
+		{"the replicas cannot be restored", func(w *world) { w.scales.before = func() error { return down } }},
+		{"the finalizer cannot be removed", func(w *world) { w.fail["patch ScaledObject"] = down }},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			w := deleting(t, restores)
+			tc.spoil(w)
+			if _, err := w.reconcile("orders"); !errors.Is(err, down) {
+				t.Errorf("the reconcile ends with %v, want %v", err, down)
+			}
+			w.expectEvents()
+			if w.object("orders") == nil {
+				t.Error("the object is gone")
+			}
+			w.scales.before = nil
+			clear(w.fail)
+			w.settle("orders")
+			w.expectEvents(deletedEvent)
+			if got := w.replicas("orders"); got != 2 {
+				t.Errorf("the Deployment has %d replicas, want 2", got)
+			}
+		})
+	}
+}
+
+// TestFinalizeLeavesOthers: neither an HPA of somebody else nor another
+// controller's finalizer is touched.
+func TestFinalizeLeavesOthers(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 2), foreignHPA("keda-hpa-orders"), newObject("orders", func(so *kedav1alpha1.ScaledObject) {
+		so.Finalizers = []string{"example.com/mine", kedav1alpha1.Finalizer}
+	}))
+	if err := w.client.Delete(t.Context(), newObject("orders")); err != nil {
+		t.Fatal(err)
+	}
+	w.settle("orders")
+	if w.hpa("keda-hpa-orders") == nil {
+		t.Error("somebody else's HPA was deleted")
+	}
+	so := w.object("orders")
+	if so == nil || len(so.Finalizers) != 1 || so.Finalizers[0] != "example.com/mine" {
+		t.Fatalf("the other finalizer is not alone: %v", so)
+	}
+	w.forgetPast()
+	w.settle("orders")
+	w.expectWrites()
+	w.expectEvents()
+}
+
+// TestFinalizePaused: an object that is paused is let go as any other.
+func TestFinalizePaused(t *testing.T) {
+	w := deleting(t, restores, withAnnotation(kedav1alpha1.AnnotationPaused, "true"))
+	w.settle("orders")
+	if w.object("orders") != nil {
+		t.Error("the object is still there")
+	}
+	w.expectScaled(2)
+}
+
+// TestFinalizeNeverReconciled: an object that was never seen before knows no
+// original count.
+func TestFinalizeNeverReconciled(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders", restores, func(so *kedav1alpha1.ScaledObject) {
+		so.Finalizers = []string{kedav1alpha1.Finalizer}
+		so.DeletionTimestamp = &metav1.Time{Time: deployed.Time}
+	}))
+	w.settle("orders")
+	w.expectScaled()
+	if w.object("orders") != nil {
+		t.Error("the object is still there")
+	}
+}

@@ -1,0 +1,532 @@
+package scaledobject
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/scalers/poll"
+)
+
+// TestLife: an object appears, its queue fills, empties, and it rests. Every
+// step writes what is new, and another reconcile after it writes nothing.
+func TestLife(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders", func(so *kedav1alpha1.ScaledObject) {
+		so.Spec.CooldownPeriod = new(int32(60))
+	}))
+	steps := []struct {
+		reason string
+		do     func()
+		writes []string
+		events []string
+		scaled []int32
+	}{
+		{
+			reason: "a new object gets its finalizer, label, HPA and status", do: func() {},
+			writes: []string{"patch ScaledObject", "apply HorizontalPodAutoscaler", "patch status of ScaledObject"},
+		},
+		{
+			reason: "the queue was read, and is empty", do: func() { w.read("orders", 0, 0) },
+			writes: []string{"patch status of ScaledObject"},
+			events: []string{"Normal ScaledObjectReady: ScaledObject is ready for scaling"},
+		},
+		{
+			reason: "the queue fills", do: func() { w.read("orders", 0, 12) },
+			writes: []string{"patch status of ScaledObject"},
+			events: []string{"Normal KEDAScaleTargetActivated: Scaled apps/v1.Deployment shop/orders from 0 to 3, " +
+				"triggered by s0-tray-orders (s0-tray-orders active: s0-tray-orders asks for 3)"},
+			scaled: []int32{3},
+		},
+		{
+			reason: "it fills further, which is the HPA's concern", do: func() { w.read("orders", 0, 50) },
+		},
+		{
+			reason: "the queue empties", do: func() { w.read("orders", 0, 0) },
+			writes: []string{"patch status of ScaledObject"},
+		},
+		{
+			reason: "the cooldown passes", do: func() {
+				so := newObject("orders")
+				w.change(so, func() { so.Spec.CooldownPeriod = new(int32(0)) })
+			},
+			writes: []string{"patch status of ScaledObject"},
+			events: []string{"Normal KEDAScaleTargetDeactivated: Deactivated apps/v1.Deployment shop/orders from 3 to 0 " +
+				"(no trigger is active, and the cooldown is over)"},
+			scaled: []int32{0},
+		},
+		{
+			reason: "the queue cannot be read", do: func() { w.fails("orders", 0, errors.New("no answer")) },
+			writes: []string{"patch status of ScaledObject"},
+			events: []string{"Warning KEDAScalerFailed: trigger 0 (tray): no answer"},
+		},
+		{
+			reason: "it still cannot be read", do: func() { w.fails("orders", 0, errors.New("no answer")) },
+		},
+		{
+			reason: "it can be read again", do: func() { w.read("orders", 0, 0) },
+			writes: []string{"patch status of ScaledObject"},
+			events: []string{"Normal ScaledObjectReady: ScaledObject is ready for scaling"},
+		},
+	}
+	for _, step := range steps {
+		t.Run(step.reason, func(t *testing.T) {
+			w.T = t
+			step.do()
+			w.settle("orders")
+			w.expectWrites(step.writes...)
+			w.expectEvents(step.events...)
+			w.expectScaled(step.scaled...)
+			w.settle("orders")
+			w.expectWrites()
+			w.expectEvents()
+			w.expectScaled()
+		})
+	}
+}
+
+// TestStatus compares all of the status of an object that is active.
+func TestStatus(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders", withTriggers(newTrigger("orders"), newTrigger("returns"))))
+	w.settle("orders")
+	w.read("orders", 0, 12)
+	w.read("orders", 1, 0)
+	w.settle("orders")
+	so := w.object("orders")
+	if so.Labels[kedav1alpha1.LabelScaledObjectName] != "orders" {
+		t.Errorf("the labels are %v, want %s", so.Labels, kedav1alpha1.LabelScaledObjectName)
+	}
+	got := so.Status
+	if got.LastActiveTime == nil || time.Since(got.LastActiveTime.Time) > time.Minute {
+		t.Errorf("last active at %v, want now", got.LastActiveTime)
+	}
+	got.LastActiveTime = nil
+	for i := range got.Conditions {
+		got.Conditions[i].LastTransitionTime = nil
+	}
+	condition := func(c kedav1alpha1.ConditionType, s metav1.ConditionStatus, reason, message string) kedav1alpha1.Condition {
+		return kedav1alpha1.Condition{Type: c, Status: s, Reason: reason, Message: message, ObservedGeneration: 1}
+	}
+	want := kedav1alpha1.ScaledObjectStatus{
+		ScaleTargetKind:      "apps/v1.Deployment",
+		ScaleTargetGVKR:      &kedav1alpha1.GroupVersionKindResource{Group: "apps", Version: "v1", Kind: "Deployment", Resource: "deployments"},
+		OriginalReplicaCount: new(int32(2)),
+		ExternalMetricNames:  []string{"s0-tray-orders", "s1-tray-returns"},
+		HpaName:              "keda-hpa-orders",
+		TriggersTypes:        "tray",
+		TriggersActivity: map[string]kedav1alpha1.TriggerActivityStatus{
+			"s0-tray-orders": {IsActive: true}, "s1-tray-returns": {IsActive: false},
+		},
+		Conditions: kedav1alpha1.Conditions{
+			condition(kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady", "ScaledObject is ready for scaling"),
+			condition(kedav1alpha1.ConditionActive, metav1.ConditionTrue, "ScalerActive", "Scaling is performed because triggers are active"),
+			condition(kedav1alpha1.ConditionFallback, metav1.ConditionFalse, "NoFallbackFound", "No fallback is configured"),
+			condition(kedav1alpha1.ConditionPaused, metav1.ConditionFalse, "", ""),
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+}
+
+// TestReady: what the Ready condition says of triggers that cannot be read.
+func TestReady(t *testing.T) {
+	broken := kedav1alpha1.ScaleTriggers{Type: "tray", Name: "mine"}
+	down := errors.New("no answer")
+	cases := []struct {
+		reason   string
+		triggers []kedav1alpha1.ScaleTriggers
+		read     func(w *world)
+		status   metav1.ConditionStatus
+		why      string
+		message  string
+	}{
+		{
+			reason: "before the first reading it is not known", triggers: []kedav1alpha1.ScaleTriggers{newTrigger("a")},
+			read: func(*world) {}, status: metav1.ConditionUnknown,
+		},
+		{
+			reason: "before all were read it is not known", triggers: []kedav1alpha1.ScaleTriggers{newTrigger("a"), newTrigger("b")},
+			read: func(w *world) { w.read("orders", 0, 1) }, status: metav1.ConditionUnknown,
+		},
+		{
+			reason: "all were read", triggers: []kedav1alpha1.ScaleTriggers{newTrigger("a"), newTrigger("b")},
+			read:   func(w *world) { w.read("orders", 0, 1); w.read("orders", 1, 0) },
+			status: metav1.ConditionTrue, why: kedav1alpha1.ReasonScaledObjectReady, message: "ScaledObject is ready for scaling",
+		},
+		{
+			reason: "one fails, another is active", triggers: []kedav1alpha1.ScaleTriggers{newTrigger("a"), newTrigger("b")},
+			read:   func(w *world) { w.read("orders", 0, 1); w.fails("orders", 1, down) },
+			status: metav1.ConditionUnknown, why: kedav1alpha1.ReasonPartialTriggerError, message: "trigger 1 (tray): no answer",
+		},
+		{
+			reason: "one fails, none is active", triggers: []kedav1alpha1.ScaleTriggers{newTrigger("a"), newTrigger("b")},
+			read:   func(w *world) { w.read("orders", 0, 0); w.fails("orders", 1, down) },
+			status: metav1.ConditionFalse, why: kedav1alpha1.ReasonTriggerError, message: "trigger 1 (tray): no answer",
+		},
+		{
+			reason: "one fails, another is unread", triggers: []kedav1alpha1.ScaleTriggers{newTrigger("a"), newTrigger("b")},
+			read:   func(w *world) { w.fails("orders", 0, down) },
+			status: metav1.ConditionFalse, why: kedav1alpha1.ReasonTriggerError, message: "trigger 0 (tray): no answer",
+		},
+		{
+			reason: "two fail, in the order of their text", triggers: []kedav1alpha1.ScaleTriggers{newTrigger("a"), newTrigger("b")},
+			read:   func(w *world) { w.fails("orders", 0, down); w.fails("orders", 1, down) },
+			status: metav1.ConditionFalse, why: kedav1alpha1.ReasonTriggerError,
+			message: "trigger 0 (tray): no answer; trigger 1 (tray): no answer",
+		},
+		{
+			reason: "one cannot be decoded, another is active", triggers: []kedav1alpha1.ScaleTriggers{broken, newTrigger("b")},
+			read:   func(w *world) { w.read("orders", 0, 1) },
+			status: metav1.ConditionUnknown, why: kedav1alpha1.ReasonPartialTriggerError,
+			message: `trigger "mine" (tray): parameter name is missing (set in metadata name)`,
+		},
+		{
+			reason: "one cannot be decoded, another is not active", triggers: []kedav1alpha1.ScaleTriggers{broken, newTrigger("b")},
+			read:   func(w *world) { w.read("orders", 0, 0) },
+			status: metav1.ConditionFalse, why: kedav1alpha1.ReasonTriggerError,
+			message: `trigger "mine" (tray): parameter name is missing (set in metadata name)`,
+		},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			w := newWorld(t, newDeployment("orders", 1), newObject("orders", withTriggers(tc.triggers...)))
+			w.settle("orders")
+			tc.read(w)
+			w.settle("orders")
+			w.expectCondition("orders", kedav1alpha1.ConditionReady, tc.status, tc.why, tc.message)
+		})
+	}
+}
+
+// TestBrokenTriggerHolds: a trigger that cannot be decoded keeps its place in
+// the HPA, and keeps the workload up, while the other one is read.
+func TestBrokenTriggerHolds(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 4), newObject("orders",
+		withTriggers(kedav1alpha1.ScaleTriggers{Type: "drawer", Metadata: map[string]string{}}, newTrigger("b"))))
+	w.settle("orders")
+	w.read("orders", 0, 0)
+	w.settle("orders")
+	w.expectScaled()
+	var metrics []string
+	for _, m := range w.hpa("keda-hpa-orders").Spec.Metrics {
+		metrics = append(metrics, m.External.Metric.Name)
+	}
+	if diff := cmp.Diff([]string{"s0-drawer", "s1-tray-b"}, metrics); diff != "" {
+		t.Errorf("metrics of the HPA (-want +got):\n%s", diff)
+	}
+}
+
+// TestNotesAreToldOnce: what is odd about parameters is told once for each
+// generation of the object, and not again after a restart.
+func TestNotesAreToldOnce(t *testing.T) {
+	note := "Normal KEDAScalerInfo: trigger 0 (tray): parameter shets is not known and has no effect"
+	ready := "Normal ScaledObjectReady: ScaledObject is ready for scaling"
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders", withTriggers(newTrigger("orders", "shets", "7"))))
+	w.settle("orders")
+	w.read("orders", 0, 0)
+	w.settle("orders")
+	w.settle("orders")
+	w.read("orders", 0, 3)
+	w.settle("orders")
+	var told []string
+	for _, e := range w.events.take() {
+		if e == note || e == ready {
+			told = append(told, e)
+		}
+	}
+	if diff := cmp.Diff([]string{ready, note}, told); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	leader := poll.NewLeader("that")
+	leader.Elect()
+	w.restart(leader)
+	w.settle("orders")
+	w.read("orders", 0, 3)
+	w.settle("orders")
+	w.expectEvents()
+
+	so := newObject("orders")
+	w.change(so, func() { so.Generation, so.Spec.MaxReplicaCount = 2, new(int32(7)) })
+	w.settle("orders")
+	w.settle("orders")
+	w.expectEvents(note)
+}
+
+// TestNonOwner: a replica that does not own the object reads nothing on
+// schedule and writes nothing, but is ready to answer for it.
+func TestNonOwner(t *testing.T) {
+	for _, edit := range []func(*kedav1alpha1.ScaledObject){
+		func(*kedav1alpha1.ScaledObject) {},
+		func(so *kedav1alpha1.ScaledObject) { so.Spec.ScaleTargetRef.Name = "nothing" },
+	} {
+		w := newWorld(t, newDeployment("orders", 0), newObject("orders", edit))
+		w.restart(poll.NewLeader("that"))
+		w.settle("orders")
+		w.read("orders", 0, 12)
+		w.settle("orders")
+		w.expectWrites()
+		w.expectEvents()
+		w.expectScaled()
+		if w.r.Store.Find("shop", "orders", "s0-tray-orders") == nil {
+			t.Error("the replica cannot answer for the trigger")
+		}
+	}
+}
+
+// TestNonOwnerForgets: an object that is deleted or paused is no longer
+// answered for, by any replica.
+func TestNonOwnerForgets(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders", func(so *kedav1alpha1.ScaledObject) {
+		so.Finalizers = []string{kedav1alpha1.Finalizer}
+	}))
+	w.restart(poll.NewLeader("that"))
+	w.settle("orders")
+	if err := w.client.Delete(t.Context(), newObject("orders")); err != nil {
+		t.Fatal(err)
+	}
+	w.writes = nil
+	w.settle("orders")
+	w.expectWrites()
+	if w.object("orders") == nil {
+		t.Error("a replica that does not own the object let it go")
+	}
+	if w.r.Store.Find("shop", "orders", "s0-tray-orders") != nil {
+		t.Error("the object is still answered for")
+	}
+	if got := w.r.Engine.Size(); got != (poll.Size{}) {
+		t.Errorf("the engine still holds %+v", got)
+	}
+}
+
+// TestGone: an object that does not exist is forgotten.
+func TestGone(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
+	w.settle("orders")
+	so := w.object("orders")
+	w.change(so, func() { so.Finalizers = nil })
+	if err := w.client.Delete(t.Context(), so); err != nil {
+		t.Fatal(err)
+	}
+	w.settle("orders")
+	if got := w.r.Engine.Size(); got != (poll.Size{}) {
+		t.Errorf("the engine still holds %+v", got)
+	}
+	if w.r.Store.Find("shop", "orders", "s0-tray-orders") != nil {
+		t.Error("the object is still answered for")
+	}
+}
+
+// TestCachedCountIsStale: the cache says that the workload is at zero, and it
+// is not. What is live counts, and nothing is written.
+func TestCachedCountIsStale(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
+	w.settle("orders")
+	w.read("orders", 0, 12)
+	w.r.Targets.Client = staleClient{w.client}
+	d := newDeployment("orders", 0)
+	w.change(d, func() { d.Spec.Replicas = new(int32(5)) })
+	w.settle("orders")
+	w.expectScaled()
+	w.expectCondition("orders", kedav1alpha1.ConditionActive, metav1.ConditionTrue, kedav1alpha1.ReasonScalerActive,
+		"Scaling is performed because triggers are active")
+}
+
+// staleClient reads Deployments as they were at zero.
+type staleClient struct{ client.Client }
+
+// Get reads an object.
+func (c staleClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+	err := c.Client.Get(ctx, key, obj, opts...)
+	if d, ok := obj.(*appsv1.Deployment); ok {
+		d.Spec.Replicas = new(int32(0))
+	}
+	return err
+}
+
+// TestConflict: somebody changes the target between reading and writing it. The
+// object is decided on anew, at once, and nothing is said to have happened.
+func TestConflict(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
+	w.settle("orders")
+	w.read("orders", 0, 12)
+	w.forgetPast()
+	w.scales.before = func() error {
+		return apierrors.NewConflict(schema.GroupResource{Resource: "deployments"}, "orders", errors.New("changed meanwhile"))
+	}
+	result := w.settle("orders")
+	if result.RequeueAfter <= 0 || result.RequeueAfter > time.Second {
+		t.Errorf("the object is looked at again after %s, want at once", result.RequeueAfter)
+	}
+	w.expectEvents()
+	w.expectScaled()
+	w.scales.before = nil
+	w.settle("orders")
+	w.expectScaled(3)
+}
+
+// TestScalingFails: the API server refuses the new count.
+func TestScalingFails(t *testing.T) {
+	cases := []struct {
+		reason   string
+		replicas int32
+		value    float64
+		event    string
+	}{
+		{"up", 0, 12, "Warning KEDAScaleTargetActivationFailed: Scaling apps/v1.Deployment shop/orders from 0 to 3: " +
+			"scaling apps/v1.Deployment shop/orders: the server is down"},
+		{"down", 2, 0, "Warning KEDAScaleTargetDeactivationFailed: Scaling apps/v1.Deployment shop/orders from 2 to 0: " +
+			"scaling apps/v1.Deployment shop/orders: the server is down"},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			w := newWorld(t, newDeployment("orders", tc.replicas), newObject("orders"))
+			w.settle("orders")
+			w.read("orders", 0, tc.value)
+			w.forgetPast()
+			down := errors.New("the server is down")
+			w.scales.before = func() error { return down }
+			if _, err := w.reconcile("orders"); !errors.Is(err, down) {
+				t.Errorf("the reconcile ends with %v, want the error so that it is tried again", err)
+			}
+			w.expectScaled()
+			if got := w.events.take(); len(got) == 0 || got[0] != tc.event {
+				t.Errorf("events (-want +got):\n%s", cmp.Diff([]string{tc.event}, got))
+			}
+		})
+	}
+}
+
+// TestStatusFails: a status that cannot be written is an error, so that it is tried again.
+func TestStatusFails(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
+	down := errors.New("the server is down")
+	w.fail["patch status of ScaledObject"] = down
+	if _, err := w.reconcile("orders"); !errors.Is(err, down) {
+		t.Errorf("the reconcile ends with %v, want %v", err, down)
+	}
+}
+
+// TestRecheck: when an object is looked at again though nothing happens.
+func TestRecheck(t *testing.T) {
+	custom := func(so *kedav1alpha1.ScaledObject) {
+		so.Spec.ScaleTargetRef.APIVersion, so.Spec.ScaleTargetRef.Kind = rolloutGVK.GroupVersion().String(), rolloutGVK.Kind
+	}
+	cases := []struct {
+		reason string
+		edit   func(*kedav1alpha1.ScaledObject)
+		value  float64
+		want   time.Duration
+	}{
+		{"a workload that is watched needs no other look", func(*kedav1alpha1.ScaledObject) {}, 12, 0},
+		{"one that is not watched is looked at in every interval", custom, 12, 30 * time.Second},
+		{"the end of the cooldown is looked at", func(so *kedav1alpha1.ScaledObject) {
+			so.Spec.InitialCooldownPeriod = new(int32(7 * 24 * 3600))
+		}, 0, 6 * 24 * time.Hour},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			w := newWorld(t, newDeployment("orders", 2), newObject("orders", tc.edit))
+			w.scales.others["orders"] = 2
+			w.settle("orders")
+			w.read("orders", 0, tc.value)
+			if got := w.settle("orders").RequeueAfter.Round(time.Minute / 2); got != tc.want {
+				t.Errorf("the object is looked at again after %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// TestCustomTarget: a workload of another kind is read and scaled through its
+// scale subresource.
+func TestCustomTarget(t *testing.T) {
+	w := newWorld(t, newObject("orders", func(so *kedav1alpha1.ScaledObject) {
+		so.Spec.ScaleTargetRef.APIVersion, so.Spec.ScaleTargetRef.Kind = rolloutGVK.GroupVersion().String(), rolloutGVK.Kind
+	}))
+	w.scales.others["orders"] = 0
+	w.settle("orders")
+	w.read("orders", 0, 12)
+	w.settle("orders")
+	w.expectScaled(3)
+	want := &kedav1alpha1.GroupVersionKindResource{Group: "argoproj.io", Version: "v1alpha1", Kind: "Rollout", Resource: "rollouts"}
+	if diff := cmp.Diff(want, w.object("orders").Status.ScaleTargetGVKR); diff != "" {
+		t.Errorf("status.scaleTargetGVKR (-want +got):\n%s", diff)
+	}
+}
+
+// TestHPAActive: the object shows whether its HPA is able to scale.
+func TestHPAActive(t *testing.T) {
+	cases := []struct {
+		reason    string
+		condition autoscalingv2.HorizontalPodAutoscalerCondition
+		status    metav1.ConditionStatus
+		why       string
+		message   string
+	}{
+		{
+			"it is", autoscalingv2.HorizontalPodAutoscalerCondition{Status: corev1.ConditionTrue, Reason: "ValidMetricFound", Message: "computed 3"},
+			metav1.ConditionTrue, kedav1alpha1.ReasonHPAActive, "The HPA is able to scale",
+		},
+		{
+			"at zero it has nothing to do", autoscalingv2.HorizontalPodAutoscalerCondition{Status: corev1.ConditionFalse, Reason: "ScalingDisabled"},
+			metav1.ConditionTrue, kedav1alpha1.ReasonScalingDisabled, "The target is at zero, where the HPA does not scale",
+		},
+		{
+			"it gets no metric", autoscalingv2.HorizontalPodAutoscalerCondition{Status: corev1.ConditionFalse, Reason: "FailedGetExternalMetric", Message: "no answer"},
+			metav1.ConditionFalse, "FailedGetExternalMetric", "no answer",
+		},
+		{
+			"it gives no reason", autoscalingv2.HorizontalPodAutoscalerCondition{Status: corev1.ConditionUnknown, Message: "no answer"},
+			metav1.ConditionFalse, kedav1alpha1.ReasonHPAMetricsUnavailable, "no answer",
+		},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
+			w.settle("orders")
+			hpa := w.hpa("keda-hpa-orders")
+			tc.condition.Type = autoscalingv2.ScalingActive
+			hpa.Status.Conditions = append(hpa.Status.Conditions,
+				autoscalingv2.HorizontalPodAutoscalerCondition{Type: autoscalingv2.AbleToScale, Status: corev1.ConditionTrue}, tc.condition)
+			if err := w.client.Status().Update(t.Context(), hpa); err != nil {
+				t.Fatal(err)
+			}
+			w.settle("orders")
+			w.expectCondition("orders", kedav1alpha1.ConditionHPAActive, tc.status, tc.why, tc.message)
+		})
+	}
+}
+
+// TestWarm: the process is warm when every object was reconciled once, whatever
+// came of it, and stays so.
+func TestWarm(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders"), newObject("returns"))
+	w.r.seen = map[client.ObjectKey]bool{}
+	if err := w.r.Warm(t.Context()); err == nil {
+		t.Error("warm before anything was reconciled")
+	}
+	w.settle("orders")
+	if err := w.r.Warm(t.Context()); err == nil {
+		t.Error("warm with one object of two")
+	}
+	w.settle("returns") // whose target does not exist
+	if err := w.r.Warm(t.Context()); err != nil {
+		t.Errorf("not warm with all objects reconciled: %v", err)
+	}
+	if err := w.client.Create(t.Context(), newObject("late")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.r.Warm(t.Context()); err != nil {
+		t.Errorf("a new object takes the warmth away: %v", err)
+	}
+}
