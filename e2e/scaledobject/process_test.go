@@ -156,8 +156,8 @@ func TestStandbyServes(t *testing.T) {
 	})
 	config, err := world.cluster.RESTConfig()
 	s.must(err)
-	config.TLSClientConfig.Insecure = true // its certificate is self-signed
-	config.TLSClientConfig.CAFile, config.TLSClientConfig.CAData = "", nil
+	config.Insecure = true // its certificate is self-signed
+	config.CAFile, config.CAData = "", nil
 	admin, err := rest.HTTPClientFor(config)
 	s.must(err)
 	req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, standby.AdapterURL()+"/apis/external.metrics.k8s.io/v1beta1/namespaces/"+

@@ -67,7 +67,8 @@ type Sink interface {
 type Member struct {
 	// Scaler is the decoded trigger.
 	Scaler *scalers.Scaler
-	// Interval is how often it is read on schedule, start to start.
+	// Interval is how often it is read on schedule, start to start. One that is
+	// not positive is a second.
 	Interval time.Duration
 	// Sink takes its readings.
 	Sink Sink
@@ -172,6 +173,9 @@ func (e *Engine) Set(key Key, members []Member) []*Subscription {
 	old := e.objects[key]
 	subs := make([]*Subscription, len(members))
 	for i, m := range members {
+		if m.Interval <= 0 {
+			m.Interval = time.Second
+		}
 		if j := slices.IndexFunc(old, func(s *Subscription) bool { return s != nil && s.is(m) }); j >= 0 {
 			subs[i], old[j] = old[j], nil
 			e.setOwned(subs[i], owned)

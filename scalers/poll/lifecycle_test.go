@@ -257,3 +257,35 @@ func TestRunWaitsForConnectionsOfRemovedSources(t *testing.T) {
 		})
 	}
 }
+
+func TestPanicOnClosingIsContained(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, poll.Options{}).run()
+		w.backend.onClose = func() { panic("boom") }
+		o := w.one("o", batching, time.Minute, "a")
+		pass(2 * time.Minute)
+		w.backend.setRead(refuse(errBroken)) // the connection is dropped
+		pass(2 * time.Minute)
+		w.backend.setRead(nil)
+		pass(time.Minute)
+		if r := o.last(); r.Err != nil {
+			t.Errorf("the reading is %+v", r)
+		}
+		w.engine.Remove(name("o"))
+		synctest.Wait()
+	})
+}
+
+func TestIntervalThatIsNone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, poll.Options{}).run()
+		w.one("zero", batching, 0, "a")
+		w.one("negative", single, -time.Minute, "b")
+		pass(time.Minute)
+		w.backend.takeCalls()
+		pass(time.Minute)
+		if n := w.backend.takeKeys(); n["a"] != 60 || n["b"] != 60 {
+			t.Errorf("in a minute there were the reads %v, want one each second", n)
+		}
+	})
+}

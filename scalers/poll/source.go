@@ -178,9 +178,11 @@ func (l *link) close() {
 }
 
 func (l *link) drop() {
-	if l.conn != nil {
-		_ = l.conn.Close() // nothing is lost: reads do not write
-	}
+	conn := l.conn
 	l.conn = nil
 	l.stale.Store(false)
+	if conn != nil {
+		defer func() { _ = recover() }() // the connection is gone, be it by a panic
+		_ = conn.Close()                 // nothing is lost: reads do not write
+	}
 }

@@ -100,8 +100,9 @@ type backend struct {
 	values map[string]float64
 	// onOpen and onRead, when set, are asked before the backend answers: they
 	// may wait, fail, panic or fill in results.
-	onOpen func(ctx context.Context) error
-	onRead func(ctx context.Context, keys []string, out []scalers.Result) error
+	onOpen  func(ctx context.Context) error
+	onClose func()
+	onRead  func(ctx context.Context, keys []string, out []scalers.Result) error
 
 	attempts, opened, closed, misused int
 	calls                             []call
@@ -143,6 +144,9 @@ func (c *conn) Close() error {
 	c.b.closed++
 	if c.closed.Swap(true) {
 		c.b.misused++
+	}
+	if c.b.onClose != nil {
+		c.b.onClose()
 	}
 	return nil
 }

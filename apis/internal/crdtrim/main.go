@@ -25,9 +25,12 @@ func main() {
 func trimFile(path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("reading: %w", err)
 	}
-	return os.WriteFile(path, []byte(trim(string(text))), 0o644)
+	if err := os.WriteFile(path, []byte(trim(string(text))), 0o644); err != nil {
+		return fmt.Errorf("writing: %w", err)
+	}
+	return nil
 }
 
 // trim returns the text without those lists of rules in which a rule reads oldSelf. It keeps every other list, and

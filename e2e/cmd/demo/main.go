@@ -21,7 +21,6 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	ctrl.SetLogger(logr.Discard())
 	var o options
 	flag.StringVar(&o.program, "freshet", "", "the freshet program")
@@ -31,8 +30,10 @@ func main() {
 	flag.Parse()
 	o.kubeconfig = os.Getenv("KUBECONFIG")
 	err := run(ctx, o)
+	interrupted := ctx.Err() != nil
+	stop()
 	switch {
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+	case errors.Is(err, context.Canceled) && interrupted:
 		fmt.Println("stopped; everything that was started is gone")
 		os.Exit(130)
 	case err != nil:

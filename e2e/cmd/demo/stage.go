@@ -76,15 +76,15 @@ func (s *stage) findCluster(ctx context.Context) error {
 		return err
 	}
 	s.kubectl = filepath.Join(programs, "kubectl")
-	if s.options.kubeconfig == "" {
+	if s.kubeconfig == "" {
 		c, err := cluster.Start(ctx, cluster.Options{Log: os.Stdout})
 		if err != nil {
 			return err
 		}
 		s.undo = append(s.undo, c.Stop)
-		s.options.kubeconfig = c.Kubeconfig()
+		s.kubeconfig = c.Kubeconfig()
 	} else {
-		fmt.Printf("the one of KUBECONFIG=%s\n", s.options.kubeconfig)
+		fmt.Printf("the one of KUBECONFIG=%s\n", s.kubeconfig)
 	}
 	config, err := s.restConfig()
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *stage) findCluster(ctx context.Context) error {
 }
 
 func (s *stage) restConfig() (*rest.Config, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", s.options.kubeconfig)
+	config, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("reading KUBECONFIG: %w", err)
 	}
@@ -219,7 +219,7 @@ func (s *stage) applySamples(ctx context.Context) error {
 }
 
 func (s *stage) command(ctx context.Context, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, s.kubectl, append([]string{"--kubeconfig", s.options.kubeconfig}, args...)...)
+	return exec.CommandContext(ctx, s.kubectl, append([]string{"--kubeconfig", s.kubeconfig}, args...)...)
 }
 
 // Kubectl runs kubectl on the cluster.

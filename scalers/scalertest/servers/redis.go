@@ -101,7 +101,7 @@ func (r *Redis) answers(ctx context.Context) error {
 		return err //nolint:wrapcheck // only the last one is shown, wrapped there
 	}
 	_ = c.Close()
-	return r.client.Ping(ctx).Err() //nolint:wrapcheck // as above
+	return r.client.Ping(ctx).Err()
 }
 
 // config is the server's configuration, which it reads from its standard input.

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+var (
+	fullMeta = metav1.ObjectMeta{
+		Name: "orders", Namespace: "shop", UID: "a", ResourceVersion: "7", Generation: 3,
+		Labels: map[string]string{"app": "orders"}, Annotations: map[string]string{"note": "long"},
+		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}, OwnerReferences: []metav1.OwnerReference{{Name: "b"}},
+	}
+	slimmedMeta = metav1.ObjectMeta{Name: "orders", Namespace: "shop", UID: "a", ResourceVersion: "7", Generation: 3}
+
+	env          = []corev1.EnvVar{{Name: "SHEETS", Value: "7"}}
+	envFrom      = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "settings"}}}}
+	fullTemplate = corev1.PodTemplateSpec{
+		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "orders"}},
+		Spec: corev1.PodSpec{
+			ServiceAccountName: "orders",
+			Volumes:            []corev1.Volume{{Name: "data"}},
+			InitContainers:     []corev1.Container{{Name: "prepare"}},
+			Containers: []corev1.Container{
+				{Name: "app", Image: "orders:1", Env: env, EnvFrom: envFrom, Args: []string{"serve"}},
+				{Name: "proxy", Image: "proxy:1", Ports: []corev1.ContainerPort{{ContainerPort: 80}}},
+			},
+		},
+	}
+	slimmedTemplate = corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{
+		{Name: "app", Env: env, EnvFrom: envFrom}, {Name: "proxy"},
+	}}}
+)
+
+// TestSlim: of a workload the cache keeps its identity, the replicas, and the
+// environment of its containers.
+func TestSlim(t *testing.T) {
+	replicas := int32(3)
+	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "orders"}}
+	cases := []struct {
+		reason   string
+		in, want any
+	}{
+		{
+			"a Deployment",
+			&appsv1.Deployment{
+				ObjectMeta: fullMeta, Spec: appsv1.DeploymentSpec{Replicas: &replicas, Selector: selector, Template: fullTemplate},
+				Status: appsv1.DeploymentStatus{Replicas: 3},
+			},
+			&appsv1.Deployment{ObjectMeta: slimmedMeta, Spec: appsv1.DeploymentSpec{Replicas: &replicas, Template: slimmedTemplate}},
+		},
+		{
+			"a StatefulSet",
+			&appsv1.StatefulSet{
+				ObjectMeta: fullMeta, Spec: appsv1.StatefulSetSpec{Replicas: &replicas, Selector: selector, Template: fullTemplate, ServiceName: "orders"},
+				Status: appsv1.StatefulSetStatus{Replicas: 3},
+			},
+			&appsv1.StatefulSet{ObjectMeta: slimmedMeta, Spec: appsv1.StatefulSetSpec{Replicas: &replicas, Template: slimmedTemplate}},
+		},
+		{
+			"replicas that are not set stay so",
+			&appsv1.Deployment{ObjectMeta: fullMeta},
+			&appsv1.Deployment{ObjectMeta: slimmedMeta},
+		},
+		{
+			"what is no workload stays as it is",
+			&corev1.ConfigMap{ObjectMeta: fullMeta, Data: map[string]string{"a": "b"}},
+			&corev1.ConfigMap{ObjectMeta: fullMeta, Data: map[string]string{"a": "b"}},
+		},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			got, err := slim(tc.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("slimmed (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCacheOptions(t *testing.T) {
+	all := cacheOptions(nil)
+	if all.DefaultNamespaces != nil {
+		t.Errorf("without namespaces only %v are watched, want all", all.DefaultNamespaces)
+	}
+	some := cacheOptions([]string{"shop", "lab"})
+	if diff := cmp.Diff([]string{"lab", "shop"}, slices.Sorted(maps.Keys(some.DefaultNamespaces))); diff != "" {
+		t.Errorf("namespaces (-want +got):\n%s", diff)
+	}
+	kinds := map[string]bool{}
+	for obj, by := range all.ByObject {
+		switch obj.(type) {
+		case *appsv1.Deployment, *appsv1.StatefulSet:
+			expectSlims(t, obj, by)
+		case *corev1.Secret:
+			expectNoHelm(t, by)
+		default:
+			t.Errorf("%T has options of its own, which no test knows", obj)
+		}
+		kinds[fmt.Sprintf("%T", obj)] = true
+	}
+	if len(kinds) != 3 {
+		t.Errorf("options of their own have %v, want Deployment, StatefulSet and Secret", kinds)
+	}
+}
+
+func expectSlims(t *testing.T, obj client.Object, by cache.ByObject) {
+	t.Helper()
+	obj.SetLabels(map[string]string{"app": "orders"})
+	if by.Transform == nil {
+		t.Fatalf("%T is kept whole", obj)
+	}
+	if _, err := by.Transform(obj); err != nil {
+		t.Fatal(err)
+	}
+	if len(obj.GetLabels()) > 0 {
+		t.Errorf("%T is not slimmed", obj)
+	}
+}
+
+func expectNoHelm(t *testing.T, by cache.ByObject) {
+	t.Helper()
+	for secretType, want := range map[string]bool{"helm.sh/release.v1": false, "Opaque": true, "kubernetes.io/tls": true} {
+		if got := by.Field != nil && by.Field.Matches(fields.Set{"type": secretType}); got != want {
+			t.Errorf("Secrets of type %s are kept: %t, want %t", secretType, got, want)
+		}
+	}
+}

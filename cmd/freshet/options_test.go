@@ -1,0 +1,200 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
+)
+
+// parse makes options of an environment and of flags.
+func parse(t *testing.T, env map[string]string, args ...string) *options {
+	t.Helper()
+	t.Setenv("KUBECONFIG", env["KUBECONFIG"])
+	o := newOptions(func(name string) string { return env[name] })
+	fs := pflag.NewFlagSet("run", pflag.ContinueOnError)
+	o.addFlags(fs)
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// faultsOf are the texts of the faults that validate finds.
+func faultsOf(o *options) []string {
+	err := o.validate()
+	if err == nil {
+		return nil
+	}
+	var all interface{ Unwrap() []error }
+	if !errors.As(err, &all) {
+		return []string{err.Error()}
+	}
+	var faults []string
+	for _, fault := range all.Unwrap() {
+		faults = append(faults, fault.Error())
+	}
+	return faults
+}
+
+func TestOptionsDefaults(t *testing.T) {
+	o := parse(t, nil)
+	if faults := faultsOf(o); faults != nil {
+		t.Errorf("the defaults have faults: %q", faults)
+	}
+	want := options{
+		metricsAddress: ":8080", probeAddress: ":8081", adapterAddress: "0.0.0.0", adapterPort: 6443,
+		leaderElect: true, leaderElectionID: "operator.keda.sh", namespace: "keda",
+		sourceTimeout: 3 * time.Second, workers: 16, logLevel: "info", logFormat: "json",
+	}
+	if diff := cmp.Diff(want, *o, cmp.AllowUnexported(options{})); diff != "" {
+		t.Errorf("options (-want +got):\n%s", diff)
+	}
+}
+
+func TestOptionsFromTheEnvironment(t *testing.T) {
+	cases := []struct {
+		reason string
+		env    map[string]string
+		args   []string
+		want   func(*options)
+		faults []string
+	}{
+		{
+			reason: "what KEDA's users set",
+			env: map[string]string{
+				"POD_NAMESPACE": "scaling", "WATCH_NAMESPACE": "shop, lab,,", "KEDA_HTTP_DEFAULT_TIMEOUT": "1500",
+				"KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES": "4",
+			},
+			want: func(o *options) {
+				o.namespace, o.watchNamespaces = "scaling", []string{"shop", "lab"}
+				o.sourceTimeout, o.workers = 1500*time.Millisecond, 4
+			},
+		},
+		{
+			reason: "a flag counts for more",
+			env: map[string]string{
+				"POD_NAMESPACE": "scaling", "WATCH_NAMESPACE": "shop", "KEDA_HTTP_DEFAULT_TIMEOUT": "1500",
+				"KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES": "4",
+			},
+			args: []string{"--namespace=mine", "--watch-namespaces=a,b", "--source-timeout=2s", "--workers=9"},
+			want: func(o *options) {
+				o.namespace, o.watchNamespaces = "mine", []string{"a", "b"}
+				o.sourceTimeout, o.workers = 2*time.Second, 9
+			},
+		},
+		{
+			reason: "blanks are no namespaces: all are watched",
+			env:    map[string]string{"WATCH_NAMESPACE": " , "},
+			want:   func(*options) {},
+		},
+		{
+			reason: "what is no number is a fault, and the default stays",
+			env:    map[string]string{"KEDA_HTTP_DEFAULT_TIMEOUT": "3s", "KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES": "many"},
+			want:   func(*options) {},
+			faults: []string{
+				`environment variable KEDA_HTTP_DEFAULT_TIMEOUT is "3s", which is not a positive integer`,
+				`environment variable KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES is "many", which is not a positive integer`,
+			},
+		},
+		{
+			reason: "0 and less are faults",
+			env:    map[string]string{"KEDA_HTTP_DEFAULT_TIMEOUT": "0", "KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES": "-1"},
+			want:   func(*options) {},
+			faults: []string{
+				`environment variable KEDA_HTTP_DEFAULT_TIMEOUT is "0", which is not a positive integer`,
+				`environment variable KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES is "-1", which is not a positive integer`,
+			},
+		},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			want, got := parse(t, nil), parse(t, tc.env, tc.args...)
+			tc.want(want)
+			if diff := cmp.Diff(tc.faults, faultsOf(got)); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+			got.envFaults = nil
+			if diff := cmp.Diff(*want, *got, cmp.AllowUnexported(options{})); diff != "" {
+				t.Errorf("options (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestOptionsKubeconfigFromTheEnvironment(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := parse(t, map[string]string{"KUBECONFIG": file})
+	if o.kubeconfig != file {
+		t.Errorf("the kubeconfig is %q, want that of the environment", o.kubeconfig)
+	}
+	if faults := faultsOf(o); faults != nil {
+		t.Errorf("faults: %q", faults)
+	}
+}
+
+func TestOptionsValidate(t *testing.T) {
+	cases := []struct {
+		reason string
+		args   []string
+		faults []string
+	}{
+		{"metrics may be switched off", []string{"--metrics-bind-address=0"}, nil},
+		{"probes may be switched off", []string{"--health-probe-bind-address=0"}, nil},
+		{"an address without a host is every host", []string{"--metrics-bind-address=:0"}, nil},
+		{"an IPv6 address", []string{"--bind-address=::", "--metrics-bind-address=[::1]:8080"}, nil},
+		{"a level of another case", []string{"--log-level=DEBUG", "--log-format=text"}, nil},
+		{"no port", []string{"--metrics-bind-address=localhost"}, []string{`--metrics-bind-address is "localhost", which is not of the form host:port`}},
+		{"a port that is a word", []string{"--health-probe-bind-address=:http"}, []string{`--health-probe-bind-address is ":http", which is not of the form host:port`}},
+		{"a port beyond all ports", []string{"--metrics-bind-address=:65536"}, []string{`--metrics-bind-address is ":65536", which is not of the form host:port`}},
+		{"a host where an IP address is needed", []string{"--bind-address=localhost"}, []string{`--bind-address is "localhost", which is not an IP address`}},
+		{"no secure port", []string{"--secure-port=0"}, []string{"--secure-port is 0, which is not between 1 and 65535"}},
+		{"a secure port beyond all ports", []string{"--secure-port=65536"}, []string{"--secure-port is 65536, which is not between 1 and 65535"}},
+		{"a certificate without its key", []string{"--tls-cert-file=a"}, []string{"--tls-cert-file and --tls-private-key-file go together: one of them is missing"}},
+		{"a key without its certificate", []string{"--tls-private-key-file=a"}, []string{"--tls-cert-file and --tls-private-key-file go together: one of them is missing"}},
+		{"no deadline", []string{"--source-timeout=0s"}, []string{"--source-timeout is 0s: every call needs a deadline above 0"}},
+		{"no workers", []string{"--workers=0"}, []string{"--workers is 0, and at least 1 is needed"}},
+		{"a level that does not exist", []string{"--log-level=loud"}, []string{`--log-level is "loud": use debug, info, warn or error`}},
+		{"a format that does not exist", []string{"--log-format=xml"}, []string{`--log-format is "xml": use json or text`}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.reason, func(t *testing.T) {
+			if diff := cmp.Diff(tc.faults, faultsOf(parse(t, nil, tc.args...))); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestOptionsValidateAll: whoever has made many mistakes is told of all at once,
+// each by the name of what is wrong.
+func TestOptionsValidateAll(t *testing.T) {
+	o := parse(t, map[string]string{"KEDA_HTTP_DEFAULT_TIMEOUT": "3s"},
+		"--kubeconfig="+filepath.Join(t.TempDir(), "none"), "--metrics-bind-address=a", "--health-probe-bind-address=b", "--bind-address=c",
+		"--secure-port=-1", "--tls-cert-file=d", "--namespace=Not_A_Name", "--watch-namespaces=shop,Neither!", "--source-timeout=-1s",
+		"--workers=-1", "--log-level=e", "--log-format=f")
+	faults := faultsOf(o)
+	named := []string{
+		"KEDA_HTTP_DEFAULT_TIMEOUT", "--kubeconfig", "--metrics-bind-address", "--health-probe-bind-address", "--bind-address",
+		"--secure-port", "--tls-cert-file", `namespace "Not_A_Name"`, `namespace "Neither!"`, "--source-timeout", "--workers", "--log-level", "--log-format",
+	}
+	if len(faults) != len(named) {
+		t.Fatalf("%d faults, want %d:\n%s", len(faults), len(named), strings.Join(faults, "\n"))
+	}
+	for i, name := range named {
+		if !strings.Contains(faults[i], name) {
+			t.Errorf("fault %d is %q, which does not name %s", i, faults[i], name)
+		}
+	}
+	if !errors.Is(o.validate(), os.ErrNotExist) {
+		t.Error("the cause of the fault of --kubeconfig is lost")
+	}
+}
