@@ -212,10 +212,18 @@ func (s *stage) applySamples(ctx context.Context) error {
 		return fmt.Errorf("applying: %w: %s", err, out)
 	}
 	fmt.Print(string(out))
-	s.undo = append(s.undo, func() error { // ctx may have ended by then
-		return s.command(context.WithoutCancel(ctx), "delete", "--wait=false", "--ignore-not-found", "-n", namespace, "so", workload).Run()
-	})
+	s.undo = append(s.undo, func() error { return s.removeSamples(context.WithoutCancel(ctx)) })
 	return nil
+}
+
+// removeSamples deletes what applySamples applied: the ScaledObject first, while
+// Freshet is there to let it go.
+func (s *stage) removeSamples(ctx context.Context) error {
+	if _, err := s.Kubectl(ctx, "delete", "--ignore-not-found", "--timeout=20s", "-n", namespace, "so", workload); err != nil {
+		return err
+	}
+	_, err := s.Kubectl(ctx, "delete", "--ignore-not-found", "--wait=false", "namespace", namespace)
+	return err
 }
 
 func (s *stage) command(ctx context.Context, args ...string) *exec.Cmd {
