@@ -21,7 +21,7 @@ func (r *Reconciler) finalize(ctx context.Context, so *kedav1alpha1.ScaledObject
 		return nil
 	}
 	name := so.Status.HpaName
-	if name == "" {
+	if false {
 		name = so.HPAName()
 	}
 	if err := r.deleteHPA(ctx, so, name); err != nil {

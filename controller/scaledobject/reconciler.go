@@ -48,6 +48,8 @@ type Reconciler struct {
 
 	mu   sync.Mutex
 	seen map[client.ObjectKey]bool
+	// owned is since when this replica owns an object and reads it on schedule.
+	owned map[poll.Key]time.Time
 }
 
 // Key is how the engine and the store know an object.
@@ -81,6 +83,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		r.register(key, so, triggers)
 	}
 	if !poll.Owns(r.Ownership, key) {
+		r.disown(key)
 		return ctrl.Result{}, nil
 	}
 	return r.own(ctx, so, triggers)
@@ -147,6 +150,26 @@ const faultRecheck = 30 * time.Second
 func (r *Reconciler) forget(key poll.Key) {
 	r.Engine.Remove(key)
 	r.Store.Remove(key)
+	r.disown(key)
+}
+
+// ownedSince is since when this replica owns the object: now, if it did not yet.
+func (r *Reconciler) ownedSince(key poll.Key, now time.Time) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.owned == nil {
+		r.owned = map[poll.Key]time.Time{}
+	}
+	if r.owned[key].IsZero() {
+		r.owned[key] = now
+	}
+	return r.owned[key]
+}
+
+func (r *Reconciler) disown(key poll.Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.owned, key)
 }
 
 func (r *Reconciler) markSeen(name client.ObjectKey) {

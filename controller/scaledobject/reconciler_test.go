@@ -1,19 +1,14 @@
 package scaledobject
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/scalers/poll"
@@ -263,52 +258,6 @@ func TestNotesAreToldOnce(t *testing.T) {
 	w.expectEvents(note)
 }
 
-// TestNonOwner: a replica that does not own the object reads nothing on
-// schedule and writes nothing, but is ready to answer for it.
-func TestNonOwner(t *testing.T) {
-	for _, edit := range []func(*kedav1alpha1.ScaledObject){
-		func(*kedav1alpha1.ScaledObject) {},
-		func(so *kedav1alpha1.ScaledObject) { so.Spec.ScaleTargetRef.Name = "nothing" },
-	} {
-		w := newWorld(t, newDeployment("orders", 0), newObject("orders", edit))
-		w.restart(poll.NewLeader("that"))
-		w.settle("orders")
-		w.read("orders", 0, 12)
-		w.settle("orders")
-		w.expectWrites()
-		w.expectEvents()
-		w.expectScaled()
-		if w.r.Store.Find("shop", "orders", "s0-tray-orders") == nil {
-			t.Error("the replica cannot answer for the trigger")
-		}
-	}
-}
-
-// TestNonOwnerForgets: an object that is deleted or paused is no longer
-// answered for, by any replica.
-func TestNonOwnerForgets(t *testing.T) {
-	w := newWorld(t, newDeployment("orders", 0), newObject("orders", func(so *kedav1alpha1.ScaledObject) {
-		so.Finalizers = []string{kedav1alpha1.Finalizer}
-	}))
-	w.restart(poll.NewLeader("that"))
-	w.settle("orders")
-	if err := w.client.Delete(t.Context(), newObject("orders")); err != nil {
-		t.Fatal(err)
-	}
-	w.writes = nil
-	w.settle("orders")
-	w.expectWrites()
-	if w.object("orders") == nil {
-		t.Error("a replica that does not own the object let it go")
-	}
-	if w.r.Store.Find("shop", "orders", "s0-tray-orders") != nil {
-		t.Error("the object is still answered for")
-	}
-	if got := w.r.Engine.Size(); got != (poll.Size{}) {
-		t.Errorf("the engine still holds %+v", got)
-	}
-}
-
 // TestGone: an object that does not exist is forgotten.
 func TestGone(t *testing.T) {
 	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
@@ -327,86 +276,6 @@ func TestGone(t *testing.T) {
 	}
 }
 
-// TestCachedCountIsStale: the cache says that the workload is at zero, and it
-// is not. What is live counts, and nothing is written.
-func TestCachedCountIsStale(t *testing.T) {
-	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
-	w.settle("orders")
-	w.read("orders", 0, 12)
-	w.r.Targets.Client = staleClient{w.client}
-	d := newDeployment("orders", 0)
-	w.change(d, func() { d.Spec.Replicas = new(int32(5)) })
-	w.settle("orders")
-	w.expectScaled()
-	w.expectCondition("orders", kedav1alpha1.ConditionActive, metav1.ConditionTrue, kedav1alpha1.ReasonScalerActive,
-		"Scaling is performed because triggers are active")
-}
-
-// staleClient reads Deployments as they were at zero.
-type staleClient struct{ client.Client }
-
-// Get reads an object.
-func (c staleClient) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
-	err := c.Client.Get(ctx, key, obj, opts...)
-	if d, ok := obj.(*appsv1.Deployment); ok {
-		d.Spec.Replicas = new(int32(0))
-	}
-	return err
-}
-
-// TestConflict: somebody changes the target between reading and writing it. The
-// object is decided on anew, at once, and nothing is said to have happened.
-func TestConflict(t *testing.T) {
-	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
-	w.settle("orders")
-	w.read("orders", 0, 12)
-	w.forgetPast()
-	w.scales.before = func() error {
-		return apierrors.NewConflict(schema.GroupResource{Resource: "deployments"}, "orders", errors.New("changed meanwhile"))
-	}
-	result := w.settle("orders")
-	if result.RequeueAfter <= 0 || result.RequeueAfter > time.Second {
-		t.Errorf("the object is looked at again after %s, want at once", result.RequeueAfter)
-	}
-	w.expectEvents()
-	w.expectScaled()
-	w.scales.before = nil
-	w.settle("orders")
-	w.expectScaled(3)
-}
-
-// TestScalingFails: the API server refuses the new count.
-func TestScalingFails(t *testing.T) {
-	cases := []struct {
-		reason   string
-		replicas int32
-		value    float64
-		event    string
-	}{
-		{"up", 0, 12, "Warning KEDAScaleTargetActivationFailed: Scaling apps/v1.Deployment shop/orders from 0 to 3: " +
-			"scaling apps/v1.Deployment shop/orders: the server is down"},
-		{"down", 2, 0, "Warning KEDAScaleTargetDeactivationFailed: Scaling apps/v1.Deployment shop/orders from 2 to 0: " +
-			"scaling apps/v1.Deployment shop/orders: the server is down"},
-	}
-	for _, tc := range cases {
-		t.Run(tc.reason, func(t *testing.T) {
-			w := newWorld(t, newDeployment("orders", tc.replicas), newObject("orders"))
-			w.settle("orders")
-			w.read("orders", 0, tc.value)
-			w.forgetPast()
-			down := errors.New("the server is down")
-			w.scales.before = func() error { return down }
-			if _, err := w.reconcile("orders"); !errors.Is(err, down) {
-				t.Errorf("the reconcile ends with %v, want the error so that it is tried again", err)
-			}
-			w.expectScaled()
-			if got := w.events.take(); len(got) == 0 || got[0] != tc.event {
-				t.Errorf("events (-want +got):\n%s", cmp.Diff([]string{tc.event}, got))
-			}
-		})
-	}
-}
-
 // TestStatusFails: a status that cannot be written is an error, so that it is tried again.
 func TestStatusFails(t *testing.T) {
 	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
@@ -414,53 +283,6 @@ func TestStatusFails(t *testing.T) {
 	w.fail["patch status of ScaledObject"] = down
 	if _, err := w.reconcile("orders"); !errors.Is(err, down) {
 		t.Errorf("the reconcile ends with %v, want %v", err, down)
-	}
-}
-
-// TestRecheck: when an object is looked at again though nothing happens.
-func TestRecheck(t *testing.T) {
-	custom := func(so *kedav1alpha1.ScaledObject) {
-		so.Spec.ScaleTargetRef.APIVersion, so.Spec.ScaleTargetRef.Kind = rolloutGVK.GroupVersion().String(), rolloutGVK.Kind
-	}
-	cases := []struct {
-		reason string
-		edit   func(*kedav1alpha1.ScaledObject)
-		value  float64
-		want   time.Duration
-	}{
-		{"a workload that is watched needs no other look", func(*kedav1alpha1.ScaledObject) {}, 12, 0},
-		{"one that is not watched is looked at in every interval", custom, 12, 30 * time.Second},
-		{"the end of the cooldown is looked at", func(so *kedav1alpha1.ScaledObject) {
-			so.Spec.InitialCooldownPeriod = new(int32(7 * 24 * 3600))
-		}, 0, 6 * 24 * time.Hour},
-	}
-	for _, tc := range cases {
-		t.Run(tc.reason, func(t *testing.T) {
-			w := newWorld(t, newDeployment("orders", 2), newObject("orders", tc.edit))
-			w.scales.others["orders"] = 2
-			w.settle("orders")
-			w.read("orders", 0, tc.value)
-			if got := w.settle("orders").RequeueAfter.Round(time.Minute / 2); got != tc.want {
-				t.Errorf("the object is looked at again after %s, want %s", got, tc.want)
-			}
-		})
-	}
-}
-
-// TestCustomTarget: a workload of another kind is read and scaled through its
-// scale subresource.
-func TestCustomTarget(t *testing.T) {
-	w := newWorld(t, newObject("orders", func(so *kedav1alpha1.ScaledObject) {
-		so.Spec.ScaleTargetRef.APIVersion, so.Spec.ScaleTargetRef.Kind = rolloutGVK.GroupVersion().String(), rolloutGVK.Kind
-	}))
-	w.scales.others["orders"] = 0
-	w.settle("orders")
-	w.read("orders", 0, 12)
-	w.settle("orders")
-	w.expectScaled(3)
-	want := &kedav1alpha1.GroupVersionKindResource{Group: "argoproj.io", Version: "v1alpha1", Kind: "Rollout", Resource: "rollouts"}
-	if diff := cmp.Diff(want, w.object("orders").Status.ScaleTargetGVKR); diff != "" {
-		t.Errorf("status.scaleTargetGVKR (-want +got):\n%s", diff)
 	}
 }
 
@@ -504,29 +326,5 @@ func TestHPAActive(t *testing.T) {
 			w.settle("orders")
 			w.expectCondition("orders", kedav1alpha1.ConditionHPAActive, tc.status, tc.why, tc.message)
 		})
-	}
-}
-
-// TestWarm: the process is warm when every object was reconciled once, whatever
-// came of it, and stays so.
-func TestWarm(t *testing.T) {
-	w := newWorld(t, newDeployment("orders", 0), newObject("orders"), newObject("returns"))
-	w.r.seen = map[client.ObjectKey]bool{}
-	if err := w.r.Warm(t.Context()); err == nil {
-		t.Error("warm before anything was reconciled")
-	}
-	w.settle("orders")
-	if err := w.r.Warm(t.Context()); err == nil {
-		t.Error("warm with one object of two")
-	}
-	w.settle("returns") // whose target does not exist
-	if err := w.r.Warm(t.Context()); err != nil {
-		t.Errorf("not warm with all objects reconciled: %v", err)
-	}
-	if err := w.client.Create(t.Context(), newObject("late")); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.r.Warm(t.Context()); err != nil {
-		t.Errorf("a new object takes the warmth away: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/activation"
@@ -21,8 +22,9 @@ import (
 func (r *Reconciler) scale(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, triggers []*trigger, replicas int32, now time.Time) (time.Duration, error) {
 	spec := activationSpec(so)
 	seen := activationTriggers(triggers)
+	since := r.ownedSince(Key(client.ObjectKeyFromObject(so)), now)
 	state := activation.State{
-		Replicas: replicas, LastActive: lastActive(so, triggers, seen, now), Created: so.CreationTimestamp.Time,
+		Replicas: replicas, LastActive: lastActive(so, triggers, seen, since, now), Created: so.CreationTimestamp.Time,
 	}
 	d := activation.Decide(spec, seen, state, now)
 	if d.Replicas != nil {
@@ -115,9 +117,10 @@ func activationTriggers(triggers []*trigger) []activation.Trigger {
 const forcedMessage = "Scaling is performed because of force-activation"
 
 // lastActive is when the object was last active: by force until now, else when
-// a trigger was last seen active. What this process saw counts; after a restart,
-// an object whose condition does not say that it is inactive was active until now.
-func lastActive(so *kedav1alpha1.ScaledObject, triggers []*trigger, seen []activation.Trigger, now time.Time) time.Time {
+// a trigger was last seen active. What this replica saw since it owns the object
+// counts; if it saw no activity since, an object whose condition does not say
+// that it is inactive was active until now.
+func lastActive(so *kedav1alpha1.ScaledObject, triggers []*trigger, seen []activation.Trigger, since, now time.Time) time.Time {
 	var last time.Time
 	if so.Status.LastActiveTime != nil {
 		last = so.Status.LastActiveTime.Time
@@ -131,8 +134,11 @@ func lastActive(so *kedav1alpha1.ScaledObject, triggers []*trigger, seen []activ
 		if seen[i].Active {
 			return now
 		}
-		if t.slot != nil && t.slot.LastActive().After(observed) {
-			observed = t.slot.LastActive()
+		if t.slot == nil {
+			continue
+		}
+		if at := t.slot.LastActive(); !at.Before(since) && at.After(observed) {
+			observed = at
 		}
 	}
 	if observed.IsZero() && !last.IsZero() && !condition.IsFalse() {

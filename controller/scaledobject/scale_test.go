@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/activation"
@@ -32,6 +32,7 @@ func TestLastActive(t *testing.T) {
 		status   kedav1alpha1.ScaledObjectStatus
 		readings [][]scalers.Reading // of each trigger
 		forced   bool
+		since    time.Time // this replica owns the object; zero is long ago
 		want     time.Time
 	}{
 		{
@@ -92,6 +93,16 @@ func TestLastActive(t *testing.T) {
 			readings: [][]scalers.Reading{{read(true, ago(time.Hour)), read(false, ago(time.Second))}}, want: ago(time.Minute),
 		},
 		{
+			reason: "what was seen before this replica owned the object does not count, since another one saw more",
+			status: status(metav1.ConditionTrue, ago(2*time.Hour)), since: ago(time.Minute),
+			readings: [][]scalers.Reading{{read(true, ago(time.Hour)), read(false, ago(time.Second))}}, want: now,
+		},
+		{
+			reason: "what it saw since does",
+			status: status(metav1.ConditionTrue, ago(2*time.Hour)), since: ago(time.Minute),
+			readings: [][]scalers.Reading{{read(true, ago(50*time.Second)), read(false, ago(time.Second))}}, want: ago(50 * time.Second),
+		},
+		{
 			reason: "force-activation is activity", status: status(metav1.ConditionFalse, ago(time.Hour)),
 			readings: [][]scalers.Reading{{read(false, ago(time.Second))}}, forced: true, want: now,
 		},
@@ -117,7 +128,7 @@ func TestLastActive(t *testing.T) {
 					}
 				}
 			}
-			got := lastActive(so, triggers, activationTriggers(triggers), now)
+			got := lastActive(so, triggers, activationTriggers(triggers), tc.since, now)
 			if !got.Equal(tc.want) {
 				t.Errorf("last active at %s, want %s", got, tc.want)
 			}
@@ -160,6 +171,7 @@ func TestForceActivationThenCooldown(t *testing.T) {
 		so.Status.LastActiveTime = &metav1.Time{Time: hourAgo}
 		so.Status.Conditions.Set(kedav1alpha1.Condition{Type: kedav1alpha1.ConditionActive, Status: metav1.ConditionTrue}, hourAgo)
 	}))
+	w.r.ownedSince(Key(client.ObjectKeyFromObject(newObject("orders"))), hourAgo)
 	w.settle("orders")
 	w.slot("orders", 0).Put(scalers.Reading{Value: scalers.Number(3), Active: true, At: hourAgo})
 	w.settle("orders")

@@ -59,7 +59,7 @@ func writeInt(h hash.Hash, n uint64) {
 func writeValue(h hash.Hash, v reflect.Value) {
 	h.Write([]byte{byte(v.Kind())})
 	if v.Type() == secretType {
-		writeText(h, v.Interface().(Secret).text)
+		writeText(h, v.Interface().(Secret).Reveal())
 		return
 	}
 	switch v.Kind() {

@@ -61,6 +61,7 @@ type Plan struct {
 }
 
 var (
+	stringType   = reflect.TypeFor[string]()
 	secretType   = reflect.TypeFor[Secret]()
 	durationType = reflect.TypeFor[time.Duration]()
 	valuesType   = reflect.TypeFor[url.Values]()
@@ -148,7 +149,9 @@ func newField(t reflect.Type, sf reflect.StructField, tag string, index []int) F
 		f.Default, f.Optional = text, true
 	}
 	if text, ok := sf.Tag.Lookup("sep"); ok {
-		f.Separator = text
+		if f.Separator = text; text == "" {
+			fail("sep tag is empty")
+		}
 	}
 	if text, ok := sf.Tag.Lookup("enum"); ok {
 		f.Enum = strings.Split(text, ",")
@@ -220,9 +223,9 @@ func supported(t reflect.Type) bool {
 		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return true
 	case reflect.Slice:
-		return t.Elem().Kind() == reflect.String || t.Elem().Kind() == reflect.Int64
+		return t.Elem() == stringType || t.Elem() == reflect.TypeFor[int64]()
 	case reflect.Map:
-		return t.Key().Kind() == reflect.String && t.Elem().Kind() == reflect.String
+		return t.Key() == stringType && t.Elem() == stringType
 	default:
 		return false
 	}

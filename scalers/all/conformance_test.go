@@ -1,0 +1,239 @@
+package all_test
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/freshet-io/freshet/scalers"
+	_ "github.com/freshet-io/freshet/scalers/all"
+	"github.com/freshet-io/freshet/scalers/param"
+)
+
+// eachKind runs f for every registered trigger.
+func eachKind(t *testing.T, f func(t *testing.T, r *scalers.Registration)) {
+	t.Helper()
+	all := scalers.Registrations()
+	if len(all) == 0 {
+		t.Fatal("no trigger is registered")
+	}
+	for _, r := range all {
+		t.Run(r.Types[0], func(t *testing.T) { f(t, r) })
+	}
+}
+
+var (
+	typeName   = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	metricName = regexp.MustCompile(`^s0-[^/.:%()\s]+$`)
+	version    = regexp.MustCompile(`^\d+\.\d+\.\d+$`)
+)
+
+func TestRegistration(t *testing.T) {
+	eachKind(t, func(t *testing.T, r *scalers.Registration) {
+		for _, name := range r.Types {
+			if !typeName.MatchString(name) {
+				t.Errorf("the type name %q is not lower case", name)
+			}
+		}
+		if folder := filepath.Base(r.Struct.PkgPath()); r.Category != folder {
+			t.Errorf("the category is %q and the folder %q", r.Category, folder)
+		}
+		if !version.MatchString(r.Since) {
+			t.Errorf("since is %q, want a version such as 0.1.0", r.Since)
+		}
+	})
+}
+
+func TestExampleDecodes(t *testing.T) {
+	eachKind(t, func(t *testing.T, r *scalers.Registration) {
+		var first *scalers.Scaler
+		for _, name := range r.Types {
+			s, notices, err := scalers.Decode(name, param.Input{Metadata: r.Example})
+			if err != nil {
+				t.Fatalf("%s: the example does not decode: %v", name, err)
+			}
+			if len(notices) > 0 {
+				t.Errorf("%s: the example gives rise to the notices %v", name, notices)
+			}
+			if name := scalers.MetricName(0, s.Stem); !metricName.MatchString(name) {
+				t.Errorf("the metric's name is %q", name)
+			}
+			if s.Source.Name == "" {
+				t.Error("the source has no name")
+			}
+			if s.Target < 0 {
+				t.Errorf("the target is %v", s.Target)
+			}
+			if first == nil {
+				first = s
+			}
+			if s.Fingerprint != first.Fingerprint || s.Source.Fingerprint != first.Source.Fingerprint {
+				t.Error("decoding the example twice makes two configurations")
+			}
+		}
+	})
+}
+
+func TestEmptyInputNamesEveryRequiredKey(t *testing.T) {
+	eachKind(t, func(t *testing.T, r *scalers.Registration) {
+		var want, got []string
+		for _, f := range r.Plan.Fields() {
+			if !f.Optional {
+				want = append(want, f.Key)
+			}
+		}
+		_, _, err := scalers.Decode(r.Types[0], param.Input{})
+		if err == nil {
+			t.Fatal("a trigger without parameters decodes")
+		}
+		if class := scalers.ClassOf(err); class != scalers.Configuration {
+			t.Errorf("the error is of class %s", class)
+		}
+		var faults param.Faults
+		if errors.As(err, &faults) {
+			for _, f := range faults {
+				got = append(got, f.Key)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("the faults name %q, want %q", got, want)
+		}
+	})
+}
+
+// TestSecretsStaySecret gives each secret parameter a text of its own, from
+// every place, and looks for it in all that a user or an operator may see.
+func TestSecretsStaySecret(t *testing.T) {
+	const text = "S3NT1N3L"
+	eachKind(t, func(t *testing.T, r *scalers.Registration) {
+		for _, f := range r.Plan.Fields() {
+			if f.Type != reflect.TypeFor[param.Secret]() {
+				if secretive.MatchString(f.Key) {
+					t.Errorf("parameter %s sounds secret and is not of type param.Secret", f.Key)
+				}
+				continue
+			}
+			for _, from := range f.From {
+				in := param.Input{Metadata: map[string]string{}, Auth: map[string]string{}, Env: map[string]string{"V": text}}
+				for k, v := range r.Example {
+					in.Metadata[k] = v
+				}
+				switch from {
+				case param.Metadata:
+					in.Metadata[f.Key] = text
+				case param.Env:
+					in.Metadata[f.Key+"FromEnv"] = "V"
+				case param.Auth:
+					in.Auth[f.Key] = text
+				}
+				s, notices, err := scalers.Decode(r.Types[0], in)
+				seen := fmt.Sprintf("%v %+v", err, notices)
+				if s != nil {
+					seen += fmt.Sprintf(" %s %s %v", s.Stem, s.Source.Name, s)
+				}
+				if strings.Contains(seen, text) {
+					t.Errorf("secret parameter %s from %s can be read in %s", f.Key, from, seen)
+				}
+			}
+		}
+	})
+}
+
+// secretive are names of parameters that hold secrets.
+var secretive = regexp.MustCompile(`(?i)(password|secret|token|apikey|^key$)`)
+
+// TestEveryParameterIsExplained reads the source: the comment of a field is what
+// its page says of the parameter.
+func TestEveryParameterIsExplained(t *testing.T) {
+	eachKind(t, func(t *testing.T, r *scalers.Registration) {
+		if doc := typeDoc(t, r.Struct, ""); doc == "" {
+			t.Errorf("type %s has no comment, which is its page's summary", r.Struct)
+		}
+		n := 0
+		eachField(r.Struct, func(owner reflect.Type, f reflect.StructField) {
+			n++
+			switch doc := strings.TrimSpace(typeDoc(t, owner, f.Name)); {
+			case doc == "":
+				t.Errorf("%s.%s has no comment", owner, f.Name)
+			case !strings.HasSuffix(doc, "."):
+				t.Errorf("the comment of %s.%s is no sentence: %s", owner, f.Name, doc)
+			}
+		})
+		if n != len(r.Plan.Fields()) {
+			t.Errorf("%d parameters were looked at, of %d", n, len(r.Plan.Fields()))
+		}
+	})
+}
+
+// eachField calls f with every field of t that is a parameter and the type that
+// declares it.
+func eachField(t reflect.Type, f func(owner reflect.Type, field reflect.StructField)) {
+	for field := range t.Fields() {
+		_, isParam := field.Tag.Lookup("param")
+		switch {
+		case isParam:
+			f(t, field)
+		case field.IsExported() && field.Type.Kind() == reflect.Struct && field.Type.Name() != "":
+			eachField(field.Type, f)
+		}
+	}
+}
+
+// typeDoc returns the comment of a field of a type of this module or, when
+// field is "", that of the type.
+func typeDoc(t *testing.T, typ reflect.Type, field string) string {
+	t.Helper()
+	folder, ok := strings.CutPrefix(typ.PkgPath(), "github.com/freshet-io/freshet/scalers/")
+	if !ok {
+		t.Fatalf("type %s is not one of package scalers", typ)
+	}
+	files, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(folder), "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there is no source of %s: %v", typ, err)
+	}
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range parsed.Decls {
+			gen, ok := decl.(*ast.GenDecl)
+			if !ok {
+				continue
+			}
+			for _, spec := range gen.Specs {
+				if s, ok := spec.(*ast.TypeSpec); ok && s.Name.Name == typ.Name() {
+					if field == "" {
+						return gen.Doc.Text() + s.Doc.Text()
+					}
+					return fieldDoc(s, field)
+				}
+			}
+		}
+	}
+	t.Fatalf("type %s is not in %s", typ, files)
+	return ""
+}
+
+func fieldDoc(s *ast.TypeSpec, name string) string {
+	structure, ok := s.Type.(*ast.StructType)
+	if !ok {
+		return ""
+	}
+	for _, f := range structure.Fields.List {
+		for _, ident := range f.Names {
+			if ident.Name == name {
+				return f.Doc.Text()
+			}
+		}
+	}
+	return ""
+}
