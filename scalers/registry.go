@@ -146,7 +146,7 @@ func decode[C Conn, T Trigger[C]](r *Registration, k Kind[C, T], in param.Input)
 	}
 	if v, ok := any(trigger).(Validator); ok {
 		if err := v.Validate(); err != nil {
-			return nil, notices, &Error{Class: Configuration, Err: oneLine{err}}
+			return nil, notices, &Error{Class: Configuration, Err: joinedError{err}}
 		}
 	}
 	source := trigger.Source()
@@ -164,15 +164,15 @@ func decode[C Conn, T Trigger[C]](r *Registration, k Kind[C, T], in param.Input)
 	}, notices, nil
 }
 
-// oneLine is an error that joins others with "; ", as [param.Faults] does: its
+// joinedError is an error that joins others with "; ", as [param.Faults] does: its
 // text stands in conditions and events.
-type oneLine struct{ error }
+type joinedError struct{ error }
 
 // Error puts the lines of the text into one.
-func (e oneLine) Error() string { return strings.ReplaceAll(e.error.Error(), "\n", "; ") }
+func (e joinedError) Error() string { return strings.ReplaceAll(e.error.Error(), "\n", "; ") }
 
 // Unwrap returns what was joined.
-func (e oneLine) Unwrap() error { return e.error }
+func (e joinedError) Unwrap() error { return e.error }
 
 // opener returns the untyped form of a source's Open, in which a panic is an
 // error.

@@ -10,8 +10,9 @@ import (
 )
 
 // cacheOptions keep the cache small: of workloads only what decisions need, and
-// no Helm releases among the Secrets.
-func cacheOptions(namespaces []string) cache.Options {
+// no Helm releases among the Secrets. Where only some namespaces are looked
+// after, own is read too, for cluster-scoped authentications.
+func cacheOptions(namespaces []string, own string) cache.Options {
 	o := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -20,13 +21,26 @@ func cacheOptions(namespaces []string) cache.Options {
 			&corev1.Secret{}:      {Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")},
 		},
 	}
-	if len(namespaces) > 0 {
-		o.DefaultNamespaces = map[string]cache.Config{}
-		for _, ns := range namespaces {
-			o.DefaultNamespaces[ns] = cache.Config{}
+	if len(namespaces) == 0 {
+		return o
+	}
+	o.DefaultNamespaces = configs(namespaces)
+	for obj, by := range o.ByObject {
+		if _, ok := obj.(*corev1.Secret); ok {
+			by.Namespaces = configs(append(namespaces, own))
+			o.ByObject[obj] = by
 		}
 	}
+	o.ByObject[&corev1.ConfigMap{}] = cache.ByObject{Namespaces: configs(append(namespaces, own))}
 	return o
+}
+
+func configs(namespaces []string) map[string]cache.Config {
+	all := map[string]cache.Config{}
+	for _, ns := range namespaces {
+		all[ns] = cache.Config{}
+	}
+	return all
 }
 
 // slim keeps of a workload its identity, replicas, and the environment of its

@@ -92,13 +92,23 @@ func TestSlim(t *testing.T) {
 }
 
 func TestCacheOptions(t *testing.T) {
-	all := cacheOptions(nil)
+	all := cacheOptions(nil, "freshet")
 	if all.DefaultNamespaces != nil {
 		t.Errorf("without namespaces only %v are watched, want all", all.DefaultNamespaces)
 	}
-	some := cacheOptions([]string{"shop", "lab"})
+	some := cacheOptions([]string{"shop", "lab"}, "freshet")
 	if diff := cmp.Diff([]string{"lab", "shop"}, slices.Sorted(maps.Keys(some.DefaultNamespaces))); diff != "" {
 		t.Errorf("namespaces (-want +got):\n%s", diff)
+	}
+	for obj, by := range some.ByObject {
+		var want []string
+		switch obj.(type) {
+		case *corev1.Secret, *corev1.ConfigMap: // of cluster-scoped authentications too
+			want = []string{"freshet", "lab", "shop"}
+		}
+		if diff := cmp.Diff(want, slices.Sorted(maps.Keys(by.Namespaces))); diff != "" {
+			t.Errorf("namespaces of %T (-want +got):\n%s", obj, diff)
+		}
 	}
 	kinds := map[string]bool{}
 	for obj, by := range all.ByObject {

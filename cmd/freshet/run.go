@@ -142,7 +142,7 @@ func newManager(config *rest.Config, o *options) (manager.Manager, error) {
 	utilruntime.Must(kedav1alpha1.AddToScheme(scheme))
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         cacheOptions(o.watchNamespaces),
+		Cache:                         cacheOptions(o.watchNamespaces, o.namespace),
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress:        o.probeAddress,
 		LeaderElection:                o.leaderElect,

@@ -39,7 +39,8 @@ func asks(t Trigger, base int32) int32 {
 	if t.Target <= 0 || t.Value <= 0 {
 		return 0
 	}
-	n := t.Value / t.Target
+	const milli = 1000 // the HPA compares thousandths
+	n := math.Round(t.Value*milli) / math.Round(t.Target*milli)
 	if t.Total {
 		n *= float64(base)
 	}

@@ -91,7 +91,8 @@ func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
 	types := map[string]float64{}
 	errors := map[poll.Key]float64{}
 	late := map[poll.Key]float64{}
-	c.store.Each(func(key poll.Key, slot *store.Slot) {
+	for _, slot := range c.store.Slots() { // a slow scrape must not hold the store
+		key := slot.Key()
 		labels := []string{key.Namespace, slot.Metric, key.Name, slot.Label, strconv.Itoa(slot.Index), "scaledobject"}
 		r := slot.Reading()
 		failed := float64(slot.Errors())
@@ -100,7 +101,7 @@ func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
 		late[key] = max(late[key], r.Late.Seconds())
 		counter(ch, scalerErrors, failed, labels...)
 		if !r.Known() {
-			return
+			continue
 		}
 		gauge(ch, scalerLatency, r.Took.Seconds(), labels...)
 		active := 0.0
@@ -111,7 +112,7 @@ func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
 		if r.Err == nil { // a missing number is not a zero here either
 			gauge(ch, scalerValue, r.Value.Metric, labels...)
 		}
-	})
+	}
 	for name, n := range types {
 		gauge(ch, triggersRegistered, n, name)
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -13,25 +15,33 @@ import (
 	"github.com/freshet-io/freshet/controller/events"
 )
 
+// hpaGrace is how long after its HPA the replicas of a target are restored: a
+// sync of the HPA that was under way writes once more, and wins any conflict.
+const hpaGrace = time.Second
+
 // finalize undoes what the object did: its HPA goes first, so that it does not
 // work against the replicas that are restored. What the user made impossible,
 // such as restoring a target that is gone, does not hold up the deletion.
-func (r *Reconciler) finalize(ctx context.Context, so *kedav1alpha1.ScaledObject) error {
+func (r *Reconciler) finalize(ctx context.Context, so *kedav1alpha1.ScaledObject) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(so, kedav1alpha1.Finalizer) {
-		return nil
+		return ctrl.Result{}, nil
 	}
 	name := so.Status.HpaName
-	if false {
+	if name == "" {
 		name = so.HPAName()
 	}
-	if err := r.deleteHPA(ctx, so, name); err != nil {
-		return err
+	deleted, err := r.deleteHPA(ctx, so, name)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
 	if so.RestoresReplicas() {
+		if deleted {
+			return ctrl.Result{RequeueAfter: hpaGrace}, nil
+		}
 		err := r.restore(ctx, so)
 		var f *fault
 		if err != nil && !errors.As(err, &f) {
-			return err
+			return ctrl.Result{}, err
 		}
 		if f != nil {
 			r.Events.Warn(so, events.ScaledObjectDeleted, "The original replicas are not restored: "+f.message)
@@ -40,10 +50,10 @@ func (r *Reconciler) finalize(ctx context.Context, so *kedav1alpha1.ScaledObject
 	before := so.DeepCopy()
 	controllerutil.RemoveFinalizer(so, kedav1alpha1.Finalizer)
 	if err := r.Client.Patch(ctx, so, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("removing finalizer: %w", err)
+		return ctrl.Result{}, fmt.Errorf("removing finalizer: %w", err)
 	}
 	r.Events.Warn(so, events.ScaledObjectDeleted, "ScaledObject was deleted")
-	return nil
+	return ctrl.Result{}, nil
 }
 
 // restore gives the target the replicas it had before the object came.

@@ -31,6 +31,16 @@ func deleting(t *testing.T, edits ...func(*kedav1alpha1.ScaledObject)) *world {
 	return w
 }
 
+// outlast reconciles the object, and again after the grace that an HPA's last
+// sync is given.
+func (w *world) outlast(name string) error {
+	result, err := w.reconcile(name)
+	if err == nil && result.RequeueAfter == hpaGrace {
+		_, err = w.reconcile(name)
+	}
+	return err
+}
+
 const deletedEvent = "Warning ScaledObjectDeleted: ScaledObject was deleted"
 
 func TestFinalize(t *testing.T) {
@@ -46,7 +56,9 @@ func TestFinalize(t *testing.T) {
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := deleting(t, tc.edits...)
-			w.settle("orders")
+			if err := w.outlast("orders"); err != nil {
+				t.Fatal(err)
+			}
 			w.expectWrites("delete HorizontalPodAutoscaler", "patch ScaledObject")
 			w.expectEvents(deletedEvent)
 			w.expectScaled(tc.scaled...)
@@ -63,6 +75,24 @@ func TestFinalize(t *testing.T) {
 				t.Errorf("the engine still holds %+v", got)
 			}
 		})
+	}
+}
+
+// TestFinalizeWaitsForTheHPA: nothing is restored while a sync of the HPA that
+// was under way may still write.
+func TestFinalizeWaitsForTheHPA(t *testing.T) {
+	w := deleting(t, restores)
+	result, err := w.reconcile("orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result.RequeueAfter != hpaGrace {
+		t.Errorf("the object is looked at again after %s, want %s", result.RequeueAfter, hpaGrace)
+	}
+	w.expectWrites("delete HorizontalPodAutoscaler")
+	w.expectScaled()
+	if w.object("orders") == nil {
+		t.Error("the object is gone")
 	}
 }
 
@@ -94,6 +124,7 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 		{"the replicas are restored already", func(w *world) {
 			d := newDeployment("orders", 0)
 			w.change(d, func() { d.Spec.Replicas = new(int32(2)) })
+			w.scales.before = func() error { return errors.New("written for nothing") }
 		}, []string{deletedEvent}},
 		{"the count is not allowed any more", func(w *world) {
 			w.scales.before = func() error {
@@ -104,14 +135,15 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 		{"its triggers are broken", func(w *world) {
 			so := w.object("orders")
 			w.change(so, func() { so.Spec.Triggers[0].Type = "drawer" })
-			w.scales.before = func() error { return nil }
 		}, []string{deletedEvent}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := deleting(t, restores)
 			tc.do(w)
-			w.settle("orders")
+			if err := w.outlast("orders"); err != nil {
+				t.Fatal(err)
+			}
 			w.expectEvents(tc.events...)
 			if w.object("orders") != nil {
 				t.Error("the object is still there")
@@ -135,7 +167,7 @@ func TestFinalizeIsTriedAgain(t *testing.T) {
 		t.Run(tc.reason, func(t *testing.T) {
 			w := deleting(t, restores)
 			tc.spoil(w)
-			if _, err := w.reconcile("orders"); !errors.Is(err, down) {
+			if err := w.outlast("orders"); !errors.Is(err, down) {
 				t.Errorf("the reconcile ends with %v, want %v", err, down)
 			}
 			w.expectEvents()
@@ -144,7 +176,9 @@ func TestFinalizeIsTriedAgain(t *testing.T) {
 			}
 			w.scales.before = nil
 			clear(w.fail)
-			w.settle("orders")
+			if err := w.outlast("orders"); err != nil {
+				t.Fatal(err)
+			}
 			w.expectEvents(deletedEvent)
 			if got := w.replicas("orders"); got != 2 {
 				t.Errorf("the Deployment has %d replicas, want 2", got)
@@ -197,5 +231,20 @@ func TestFinalizeNeverReconciled(t *testing.T) {
 	w.expectScaled()
 	if w.object("orders") != nil {
 		t.Error("the object is still there")
+	}
+}
+
+// TestFinalizeWithoutStatus: the HPA goes also when its name did not get into
+// the status.
+func TestFinalizeWithoutStatus(t *testing.T) {
+	w := deleting(t)
+	so := w.object("orders")
+	so.Status = kedav1alpha1.ScaledObjectStatus{}
+	if err := w.client.Status().Update(t.Context(), so); err != nil {
+		t.Fatal(err)
+	}
+	w.settle("orders")
+	if w.hpa("keda-hpa-orders") != nil {
+		t.Error("the HPA is still there")
 	}
 }

@@ -155,7 +155,7 @@ func (r *Reconciler) ensureHPA(ctx context.Context, so *kedav1alpha1.ScaledObjec
 		return nil, err // the object keeps the HPA it had
 	}
 	if old := so.Status.HpaName; old != "" && old != desired.Name {
-		if err := r.deleteHPA(ctx, so, old); err != nil {
+		if _, err := r.deleteHPA(ctx, so, old); err != nil {
 			return nil, err
 		}
 	}
@@ -218,18 +218,20 @@ func addsTo(desired, current autoscalingv2.HorizontalPodAutoscalerSpec) bool {
 	return more(desired.Behavior.ScaleUp, current.Behavior.ScaleUp) || more(desired.Behavior.ScaleDown, current.Behavior.ScaleDown)
 }
 
-// deleteHPA deletes the HPA of that name if it is the object's.
-func (r *Reconciler) deleteHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, name string) error {
+// deleteHPA deletes the HPA of that name if it is the object's, and tells
+// whether it did.
+func (r *Reconciler) deleteHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, name string) (bool, error) {
 	var hpa autoscalingv2.HorizontalPodAutoscaler
 	err := r.Client.Get(ctx, client.ObjectKey{Namespace: so.Namespace, Name: name}, &hpa)
 	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(&hpa, so)) {
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return fmt.Errorf("reading HPA %s: %w", name, err)
+		return false, fmt.Errorf("reading HPA %s: %w", name, err)
 	}
-	if err := r.Client.Delete(ctx, &hpa, client.Preconditions{UID: &hpa.UID}); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("deleting HPA %s: %w", name, err)
+	err = r.Client.Delete(ctx, &hpa, client.Preconditions{UID: &hpa.UID})
+	if client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("deleting HPA %s: %w", name, err)
 	}
-	return nil
+	return err == nil, nil
 }

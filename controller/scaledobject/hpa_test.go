@@ -127,6 +127,9 @@ func fullObject() *kedav1alpha1.ScaledObject {
 		so.Spec.Advanced = &kedav1alpha1.AdvancedConfig{
 			HorizontalPodAutoscalerConfig: &kedav1alpha1.HorizontalPodAutoscalerConfig{
 				Behavior: &autoscalingv2.HorizontalPodAutoscalerBehavior{
+					ScaleUp: &autoscalingv2.HPAScalingRules{
+						Policies: []autoscalingv2.HPAScalingPolicy{{Type: autoscalingv2.PodsScalingPolicy, Value: 2, PeriodSeconds: 60}},
+					},
 					ScaleDown: &autoscalingv2.HPAScalingRules{
 						StabilizationWindowSeconds: new(int32(0)),
 						SelectPolicy:               new(autoscalingv2.MinChangePolicySelect),
@@ -225,6 +228,10 @@ func TestUpToDate(t *testing.T) {
 			h.Spec.Behavior.ScaleDown.Policies = append(h.Spec.Behavior.ScaleDown.Policies,
 				autoscalingv2.HPAScalingPolicy{Type: autoscalingv2.PercentScalingPolicy, Value: 100, PeriodSeconds: 15})
 		}, false},
+		{"one policy more for scaling up", func(h *HPA) {
+			h.Spec.Behavior.ScaleUp.Policies = append(h.Spec.Behavior.ScaleUp.Policies,
+				autoscalingv2.HPAScalingPolicy{Type: autoscalingv2.PercentScalingPolicy, Value: 100, PeriodSeconds: 15})
+		}, false},
 		{"another label of ours", func(h *HPA) { h.Labels["app"] = "returns" }, false},
 		{"a label of ours is gone", func(h *HPA) { delete(h.Labels, kedav1alpha1.LabelScaledObjectName) }, false},
 		{"another annotation of ours", func(h *HPA) { h.Annotations["team"] = "mine" }, false},
@@ -246,6 +253,17 @@ func TestUpToDate(t *testing.T) {
 				t.Errorf("upToDate is %t, want %t; the edit (-desired +current):\n%s", got, tc.want, cmp.Diff(desired.Spec, current.Spec))
 			}
 		})
+	}
+}
+
+// TestUpToDateWithoutPolicies: those that the API server fills in are no change.
+func TestUpToDateWithoutPolicies(t *testing.T) {
+	so := fullObject()
+	behavior := so.Spec.Advanced.HorizontalPodAutoscalerConfig.Behavior
+	behavior.ScaleUp, behavior.ScaleDown.Policies = nil, nil
+	desired := hpaOf(t, so)
+	if current := defaulted(desired); !upToDate(current, desired) {
+		t.Errorf("the HPA is not up to date with what is filled in:\n%s", cmp.Diff(desired.Spec, current.Spec))
 	}
 }
 

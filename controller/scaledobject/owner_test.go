@@ -102,3 +102,32 @@ func TestTakeOver(t *testing.T) {
 	w.expectCondition("orders", kedav1alpha1.ConditionActive, metav1.ConditionFalse, kedav1alpha1.ReasonScalerCooldown,
 		"No trigger is active, and the cooldown is not over")
 }
+
+// shifting is an ownership that moves from one replica to another.
+type shifting struct{ owner string }
+
+// Owner is who owns every object at present.
+func (s *shifting) Owner(poll.Key) string { return s.owner }
+
+// Self is this replica.
+func (s *shifting) Self() string { return "this" }
+
+// TestTakeOverAgain: what a replica saw before it lost the object does not count
+// when it gets it back.
+func TestTakeOverAgain(t *testing.T) {
+	now := time.Now()
+	ownership := &shifting{owner: "this"}
+	w := newWorld(t, newDeployment("orders", 3), newObject("orders"))
+	w.restart(ownership)
+	w.settle("orders")
+	first := w.r.ownedSince(Key(client.ObjectKeyFromObject(newObject("orders"))), now.Add(time.Hour))
+	if !first.Before(now.Add(time.Minute)) {
+		t.Errorf("the object is owned since %s, want since it was first reconciled", first)
+	}
+	ownership.owner = "that"
+	w.settle("orders")
+	later := now.Add(time.Hour)
+	if got := w.r.ownedSince(Key(client.ObjectKeyFromObject(newObject("orders"))), later); !got.Equal(later) {
+		t.Errorf("the object is owned since %s, want since this replica got it back at %s", got, later)
+	}
+}

@@ -21,7 +21,7 @@ func TestPause(t *testing.T) {
 
 	w.settle("orders")
 	w.expectWrites("delete HorizontalPodAutoscaler", "patch status of ScaledObject")
-	w.expectEvents("Normal ScaledObjectPaused: ScaledObject is paused: its HPA is removed and its replicas stay")
+	w.expectEvents("Normal ScaledObjectPaused: ScaledObject is paused: its HPA is removed until the annotation is")
 	w.expectCondition("orders", kedav1alpha1.ConditionPaused, metav1.ConditionTrue, kedav1alpha1.ReasonScaledObjectPaused, "Scaling is paused by an annotation")
 	if w.hpa("keda-hpa-orders") != nil {
 		t.Error("the HPA is still there")

@@ -74,7 +74,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if !poll.Owns(r.Ownership, key) {
 			return ctrl.Result{}, nil
 		}
-		return ctrl.Result{}, r.finalize(ctx, so)
+		return r.finalize(ctx, so)
 	}
 	triggers := r.resolve(ctx, so)
 	if so.Paused() {
@@ -91,8 +91,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 // own does what only the owner of the object does.
 func (r *Reconciler) own(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger) (ctrl.Result, error) {
+	recheck, err := r.decideAndReport(ctx, so, triggers)
+	if apierrors.IsConflict(err) { // the object or its target changed meanwhile: look again
+		return ctrl.Result{RequeueAfter: conflictRecheck}, nil
+	}
+	return ctrl.Result{RequeueAfter: recheck}, err
+}
+
+const (
+	// faultRecheck is how often a fault is looked at again whose end no watch tells.
+	faultRecheck = 30 * time.Second
+	// conflictRecheck is when the cache should have what another one wrote.
+	conflictRecheck = 5 * time.Millisecond
+)
+
+// decideAndReport brings the object as far as it goes and says on it how far
+// that is. The error is a conflict when the decision was made on old knowledge.
+func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger) (time.Duration, error) {
 	if err := r.adopt(ctx, so); err != nil {
-		return ctrl.Result{}, err
+		return 0, err
 	}
 	before := so.DeepCopy()
 	now := time.Now()
@@ -103,16 +120,15 @@ func (r *Reconciler) own(ctx context.Context, so *kedav1alpha1.ScaledObject, tri
 	case errors.As(err, &f):
 		r.reportFault(so, f, now)
 		recheck, err = faultRecheck, nil
-	case err != nil && !apierrors.IsConflict(err):
+	case apierrors.IsConflict(err):
+		return 0, err
+	case err != nil:
 		r.reportFault(so, faultf("%v", err), now)
 	}
 	if statusErr := r.writeStatus(ctx, before, so); statusErr != nil {
-		return ctrl.Result{}, errors.Join(err, statusErr)
+		return 0, statusErr
 	}
-	if apierrors.IsConflict(err) { // the target changed meanwhile: decide anew
-		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
-	}
-	return ctrl.Result{RequeueAfter: recheck}, err
+	return recheck, err
 }
 
 // progress brings the object as far as it goes. The error is a *fault when the
@@ -143,9 +159,6 @@ func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject
 	mirrorHPA(so, hpa, now)
 	return r.scale(ctx, so, tgt, triggers, replicas, now)
 }
-
-// faultRecheck is how often a fault is looked at again whose end no watch tells.
-const faultRecheck = 30 * time.Second
 
 func (r *Reconciler) forget(key poll.Key) {
 	r.Engine.Remove(key)

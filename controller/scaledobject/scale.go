@@ -8,7 +8,6 @@ import (
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
@@ -148,56 +147,4 @@ func lastActive(so *kedav1alpha1.ScaledObject, triggers []*trigger, seen []activ
 		return observed
 	}
 	return last
-}
-
-// pause leaves the replicas alone, or sets those that the annotation asks for,
-// and removes the HPA meanwhile.
-func (r *Reconciler) pause(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, replicas int32, now time.Time) error {
-	wanted, err := so.PausedReplicas()
-	if err != nil {
-		return faultf("%v", err)
-	}
-	names := []string{so.HPAName()}
-	if old := so.Status.HpaName; old != "" && old != names[0] {
-		names = append(names, old)
-	}
-	for _, name := range names {
-		if err := r.deleteHPA(ctx, so, name); err != nil {
-			return err
-		}
-	}
-	so.Status.HpaName = ""
-	if wanted != nil && replicas != *wanted {
-		live, err := tgt.Scale(ctx)
-		if err != nil {
-			return asFault(err)
-		}
-		if err := tgt.SetScale(ctx, live, *wanted); err != nil {
-			return asFault(err)
-		}
-	}
-	so.Status.PausedReplicaCount = wanted
-	if !so.Status.Conditions.Get(kedav1alpha1.ConditionPaused).IsTrue() {
-		r.Events.Note(so, events.ScaledObjectPaused, "ScaledObject is paused: its HPA is removed and its replicas stay")
-	}
-	r.set(so, kedav1alpha1.ConditionPaused, metav1.ConditionTrue, kedav1alpha1.ReasonScaledObjectPaused,
-		"Scaling is paused by an annotation", now)
-	return nil
-}
-
-// unpause reports whether one direction, or none, is paused.
-func (r *Reconciler) unpause(so *kedav1alpha1.ScaledObject, now time.Time) {
-	so.Status.PausedReplicaCount = nil
-	wasPaused := so.Status.Conditions.Get(kedav1alpha1.ConditionPaused).IsTrue()
-	switch {
-	case so.PausedScaleIn() && so.PausedScaleOut():
-		r.set(so, kedav1alpha1.ConditionPaused, metav1.ConditionTrue, kedav1alpha1.ReasonScaledObjectPaused, "Scaling in and out is paused by annotations", now)
-	case so.PausedScaleIn():
-		r.set(so, kedav1alpha1.ConditionPaused, metav1.ConditionTrue, kedav1alpha1.ReasonScaledObjectPaused, "Scaling in is paused by an annotation", now)
-	case so.PausedScaleOut():
-		r.set(so, kedav1alpha1.ConditionPaused, metav1.ConditionTrue, kedav1alpha1.ReasonScaledObjectPaused, "Scaling out is paused by an annotation", now)
-	case wasPaused:
-		r.set(so, kedav1alpha1.ConditionPaused, metav1.ConditionFalse, kedav1alpha1.ReasonScaledObjectUnpaused, "Scaling is no longer paused", now)
-		r.Events.Note(so, events.ScaledObjectUnpaused, "ScaledObject is no longer paused")
-	}
 }

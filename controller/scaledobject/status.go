@@ -185,13 +185,16 @@ func (r *Reconciler) reportNotes(so *kedav1alpha1.ScaledObject, triggers []*trig
 	}
 }
 
-// writeStatus writes the status if anything in it changed.
+// writeStatus writes the status if anything in it changed, and the object was
+// as the API server has it: what was concluded from an old one, such as the
+// original replicas, must not overwrite what was written since. The error is
+// then a conflict.
 func (r *Reconciler) writeStatus(ctx context.Context, before, so *kedav1alpha1.ScaledObject) error {
 	if equality.Semantic.DeepEqual(before.Status, so.Status) {
 		return nil
 	}
-	err := r.Client.Status().Patch(ctx, so, client.MergeFrom(before))
-	if client.IgnoreNotFound(err) != nil {
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Status().Patch(ctx, so, patch); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing status: %w", err)
 	}
 	return nil

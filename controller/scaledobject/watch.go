@@ -118,7 +118,8 @@ var hpaChanged = predicate.Funcs{
 		}
 		return !equality.Semantic.DeepEqual(a.Spec, b.Spec) || a.Status.CurrentReplicas != b.Status.CurrentReplicas ||
 			scalingActive(a) != scalingActive(b) ||
-			!maps.Equal(a.Labels, b.Labels) || !maps.Equal(a.Annotations, b.Annotations)
+			!maps.Equal(a.Labels, b.Labels) || !maps.Equal(a.Annotations, b.Annotations) ||
+			!equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences)
 	},
 }
 

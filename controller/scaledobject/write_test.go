@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -173,6 +174,23 @@ func TestLastActiveTime(t *testing.T) {
 	w.settle("orders")
 	if got := w.object("orders").Status.LastActiveTime; got == nil || !got.Time.Equal(seen) {
 		t.Errorf("an object that is not active any more was last active at %v, want %s", got, seen)
+	}
+}
+
+// TestMetricTypes: what a reading asks for depends on whether its target is for
+// one replica or for all together.
+func TestMetricTypes(t *testing.T) {
+	for metricType, want := range map[autoscalingv2.MetricTargetType]int32{
+		"": 3, autoscalingv2.AverageValueMetricType: 3, autoscalingv2.ValueMetricType: 6,
+	} {
+		w := newWorld(t, newDeployment("orders", 0), newObject("orders", func(so *kedav1alpha1.ScaledObject) {
+			so.Spec.MinReplicaCount, so.Spec.IdleReplicaCount = new(int32(2)), new(int32(0))
+			so.Spec.Triggers[0].MetricType = metricType
+		}))
+		w.settle("orders")
+		w.read("orders", 0, 15)
+		w.settle("orders")
+		w.expectScaled(want)
 	}
 }
 

@@ -2,60 +2,39 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
-
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Options say what to start. The zero value is useful.
+// Options says what cluster to start. The zero value is a useful one.
 type Options struct {
-	// Dir keeps the cluster's state: certificates, data, logs, kubeconfigs. ""
-	// is a new temporary folder, which Stop removes.
+	// Dir holds all of the cluster: certificates, data, logs, kubeconfigs. What
+	// an earlier cluster left there is removed first. Empty means a temporary
+	// folder that Stop removes.
 	Dir string
-	// Log is told of progress; nil discards it.
+
+	// Log gets lines of progress for people. Nil discards them.
 	Log io.Writer
-	// Nodes is how many nodes kwok plays. Default 2.
+
+	// Nodes is how many nodes there are, each with room for 5,000 pods. Zero means 2.
 	Nodes int
-	// HPASyncPeriod is how often the HPA controller looks at each HPA. Default 15 s.
+
+	// HPASyncPeriod is how often the HPA controller looks at each HPA. Zero means
+	// 15s, as in any other cluster.
 	HPASyncPeriod time.Duration
+
 	// Detached lets the cluster outlive this process; Attach finds it again.
+	// Otherwise it is killed when this process ends, however that happens.
 	Detached bool
 }
 
-// Cluster is a control plane that runs.
-type Cluster struct {
-	state
-	temporary bool
-}
-
-// state is what Attach needs to know.
-type state struct {
-	Folder    string     `json:"-"`
-	Server    string     `json:"server"`
-	Programs  string     `json:"programs"`
-	Processes []*process `json:"processes"`
-}
-
-const stateFile = "cluster.json"
-
-// startLimit bounds how long a start may take once the programs are built.
-const startLimit = 90 * time.Second
-
-// Start builds the programs if need be and starts a control plane. It returns
-// when the API answers, the nodes are ready and ServiceAccounts are made. On an
-// error, and when ctx ends meanwhile, nothing is left running. A second try is
-// made when a port was taken in between.
-func Start(ctx context.Context, o Options) (*Cluster, error) {
+func (o Options) withDefaults() Options {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
@@ -65,135 +44,153 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 	if o.HPASyncPeriod == 0 {
 		o.HPASyncPeriod = 15 * time.Second
 	}
+	return o
+}
+
+// Cluster is a control plane that Start started. Its methods may be called from
+// any goroutine.
+type Cluster struct {
+	dir      string
+	programs string // their folder
+
+	mu    sync.Mutex // held while the cluster starts and stops
+	state state
+}
+
+// Start builds the programs where needed and starts a cluster. When it returns,
+// the API server is ready, a pod could be scheduled to every node, and the
+// default namespace has its ServiceAccount. ctx bounds the start alone: the
+// cluster runs until Stop. On an error, also that of a canceled ctx, nothing
+// that was started is left. A folder in which a cluster runs is an error that
+// wraps [ErrRunning].
+func Start(ctx context.Context, o Options) (*Cluster, error) {
+	o = o.withDefaults()
 	programs, err := Programs(ctx, o.Log)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	c, err := start(ctx, o, programs)
-	var taken *portTakenError
-	if errors.As(err, &taken) {
-		c, err = start(ctx, o, programs)
+	c, err := startOnFreePorts(ctx, o, programs)
+	if errors.Is(err, errPortTaken) && ctx.Err() == nil {
+		progress(o.Log, "starting again on other ports: %v\n", err)
+		c, err = startOnFreePorts(ctx, o, programs)
 	}
-	return c, err
-}
-
-func start(ctx context.Context, o Options, programs string) (*Cluster, error) {
-	began := time.Now()
-	c := &Cluster{state: state{Folder: o.Dir, Programs: programs}, temporary: o.Dir == ""}
-	if c.temporary {
-		dir, err := os.MkdirTemp("", "freshet-cluster-")
-		if err != nil {
-			return nil, fmt.Errorf("making a folder for the cluster: %w", err)
-		}
-		c.Folder = dir
-	}
-	if err := c.bringUp(ctx, o); err != nil {
-		return nil, errors.Join(c.explain(err), c.Stop())
-	}
-	if err := c.save(); err != nil {
-		return nil, errors.Join(err, c.Stop())
-	}
-	fmt.Fprintf(o.Log, "control plane %s is up after %.1f s\n", kubernetesVersion, time.Since(began).Seconds())
-	return c, nil
-}
-
-// Attach returns the cluster that a detached Start left running in dir.
-func Attach(dir string) (*Cluster, error) {
-	text, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if err != nil {
-		return nil, fmt.Errorf("finding a cluster: %w", err)
-	}
-	c := &Cluster{state: state{Folder: dir}}
-	if err := json.Unmarshal(text, &c.state); err != nil {
-		return nil, fmt.Errorf("reading the state of the cluster: %w", err)
-	}
-	for _, p := range c.Processes {
-		if !p.running() {
-			return c, fmt.Errorf("the cluster in %s is not whole: %s ended", dir, p.Name)
-		}
+		return nil, fmt.Errorf("starting the control plane: %w", err)
 	}
 	return c, nil
 }
 
-func (c *Cluster) save() error {
-	text, err := json.MarshalIndent(c.state, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encoding the state of the cluster: %w", err)
-	}
-	if err := os.WriteFile(filepath.Join(c.Folder, stateFile), text, 0o600); err != nil {
-		return fmt.Errorf("writing the state of the cluster: %w", err)
-	}
-	return nil
-}
-
-// Stop ends all processes of the cluster, last started first, and returns when
-// they are gone. It may be called again.
-func (c *Cluster) Stop() error {
-	var errs []error
-	for _, p := range slices.Backward(c.Processes) {
-		errs = append(errs, p.stop(3*time.Second))
-	}
-	c.Processes = nil
-	if c.temporary {
-		errs = append(errs, os.RemoveAll(c.Folder))
-	} else if err := os.Remove(filepath.Join(c.Folder, stateFile)); err != nil && !os.IsNotExist(err) {
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
-// explain adds the end of the log of a process that ended early.
-func (c *Cluster) explain(err error) error {
-	for _, p := range c.Processes {
-		if p.running() {
-			continue
-		}
-		text, _ := os.ReadFile(logFile(c.Folder, p.Name)) // as far as there is one
-		if portTaken(text) {
-			return &portTakenError{p.Name}
-		}
-		return fmt.Errorf("%w; the log of %s ends with: %s", err, p.Name, tail(text, 1500))
-	}
-	return err
-}
-
-// Dir is the folder of the cluster's state; its logs are below logs.
-func (c *Cluster) Dir() string { return c.Folder }
-
-// Kubeconfig is the file with the administrator's credentials.
-func (c *Cluster) Kubeconfig() string { return filepath.Join(c.Folder, "admin.kubeconfig") }
-
-// RESTConfig is the administrator's, without a client-side throttle.
-func (c *Cluster) RESTConfig() (*rest.Config, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig())
-	if err != nil {
-		return nil, fmt.Errorf("reading the administrator's kubeconfig: %w", err)
-	}
-	config.QPS = -1
-	return config, nil
-}
-
-func (c *Cluster) clientset() (*kubernetes.Clientset, error) {
-	config, err := c.RESTConfig()
+func startOnFreePorts(ctx context.Context, o Options, programs string) (*Cluster, error) {
+	p, err := choosePorts()
 	if err != nil {
 		return nil, err
 	}
-	set, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("making a client: %w", err)
-	}
-	return set, nil
+	return start(ctx, o, programs, p)
 }
 
-// Kubectl runs kubectl as the administrator and returns what it prints. The
-// error holds what it says on standard error.
-func (c *Cluster) Kubectl(ctx context.Context, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(c.Programs, "kubectl"), append([]string{"--kubeconfig", c.Kubeconfig()}, args...)...)
-	out, err := cmd.Output()
+// start is one attempt to start a cluster. Its error wraps [errPortTaken] when
+// another one may succeed.
+func start(ctx context.Context, o Options, programs string, p ports) (*Cluster, error) {
+	begin := time.Now()
+	dir, unlock, err := openFolder(o.Dir)
 	if err != nil {
-		return out, fmt.Errorf("running kubectl %v: %w", args, withStderr(err))
+		return nil, err
 	}
-	return out, nil
+	defer unlock()
+	c := &Cluster{dir: dir, programs: programs, state: state{
+		Programs: programs, Boot: bootID(), Starting: true, Temporary: o.Dir == "",
+	}}
+	err = c.launch(ctx, o, p)
+	if err == nil {
+		c.state.Starting = false
+		err = writeState(dir, c.state)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.end())
+	}
+	progress(o.Log, "Kubernetes %s answers at %s after %.1f s\n",
+		KubernetesVersion, secureURL(c.state.Ports.APIServer), time.Since(begin).Seconds())
+	return c, nil
 }
+
+// Attach returns the cluster in a folder that another process started, also one
+// that has failed since: Check tells, and Stop ends what is left. Without a
+// cluster the error wraps [ErrNoCluster].
+func Attach(dir string) (*Cluster, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("finding the cluster's folder: %w", err)
+	}
+	s, err := readState(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Processes) == 0 {
+		return nil, fmt.Errorf("looking into %s: %w", dir, ErrNoCluster)
+	}
+	return &Cluster{dir: dir, programs: s.Programs, state: s}, nil
+}
+
+// Check returns nil when the cluster works: its start came to an end, all of its
+// processes run and the API server is ready. Otherwise the error says what is wrong.
+func (c *Cluster) Check(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.state.Processes) == 0 {
+		return fmt.Errorf("looking into %s: %w", c.dir, ErrNoCluster)
+	}
+	if ends := c.earlyEnds(); len(ends) > 0 {
+		return errors.Join(ends...)
+	}
+	if c.state.Starting {
+		return errors.New("the start of the cluster was not finished")
+	}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	return askReady(ctx, client)
+}
+
+// Stop ends every process of the cluster and returns when all are gone and their
+// ports free. It may be called more than once, and then does nothing. The error
+// names processes that had ended before, with the end of their logs: a test that
+// passed on a broken cluster should fail.
+func (c *Cluster) Stop() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.state.Processes) == 0 {
+		return nil
+	}
+	return errors.Join(append(c.earlyEnds(), c.end())...)
+}
+
+// end stops what runs: clients before the servers they use. What does not end
+// stays on the record, for another try.
+func (c *Cluster) end() error {
+	var errs []error
+	for _, p := range slices.Backward(c.state.Processes) {
+		if err := p.stop(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	c.state.Processes = slices.DeleteFunc(c.state.Processes, func(p *process) bool { return !p.running() })
+	return errors.Join(append(errs, c.leaveFolder())...)
+}
+
+// leaveFolder removes a temporary folder and records in any other one what is left.
+func (c *Cluster) leaveFolder() error {
+	if c.state.Temporary && len(c.state.Processes) == 0 {
+		if err := os.RemoveAll(c.dir); err != nil {
+			return fmt.Errorf("removing the cluster's folder: %w", err)
+		}
+		return nil
+	}
+	return writeState(c.dir, c.state)
+}
+
+// Dir is the cluster's folder; logs are in logs/<program>.log below it.
+func (c *Cluster) Dir() string { return c.dir }
+
+// Kubeconfig is the path of the administrator's kubeconfig. It needs no other file.
+func (c *Cluster) Kubeconfig() string { return kubeconfigPath(c.dir, admin) }

@@ -1,59 +1,71 @@
 package cluster
 
 import (
-	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-func kubeconfigPath(dir, name string) string { return filepath.Join(dir, name+".kubeconfig") }
+// identity is somebody who uses the API with a client certificate. Its name is
+// that of its certificate and its kubeconfig.
+type identity struct {
+	name   string
+	user   string
+	groups []string
+}
 
-// writeKubeconfigs writes one kubeconfig for each identity.
-func (c *Cluster) writeKubeconfigs() error {
-	for _, id := range identities {
-		user := &clientcmdapi.AuthInfo{
-			ClientCertificate: filepath.Join(c.Folder, "pki", id.name+".crt"),
-			ClientKey:         filepath.Join(c.Folder, "pki", id.name+".key"),
+var (
+	admin             = identity{"admin", "admin", []string{"system:masters"}}
+	controllerManager = identity{"controller-manager", "system:kube-controller-manager", nil}
+	scheduler         = identity{"scheduler", "system:kube-scheduler", nil}
+	kwok              = identity{"kwok", "kwok", []string{"system:masters"}}
+)
+
+// writeKubeconfigs writes the administrator's kubeconfig, which is for people
+// too, and those of the components.
+func writeKubeconfigs(dir, server string) error {
+	for _, id := range []identity{admin, controllerManager, scheduler, kwok} {
+		cert, err := os.ReadFile(certPath(dir, id.name))
+		if err != nil {
+			return fmt.Errorf("reading the certificate of %s: %w", id.user, err)
 		}
-		if err := c.writeKubeconfig(kubeconfigPath(c.Folder, id.name), id.name, user); err != nil {
+		key, err := os.ReadFile(keyPath(dir, id.name))
+		if err != nil {
+			return fmt.Errorf("reading the key of %s: %w", id.user, err)
+		}
+		auth := &clientcmdapi.AuthInfo{ClientCertificateData: cert, ClientKeyData: key}
+		if err := writeKubeconfig(dir, kubeconfigPath(dir, id), server, id.user, "default", auth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Cluster) writeKubeconfig(path, name string, user *clientcmdapi.AuthInfo) error {
-	config := clientcmdapi.NewConfig()
-	config.Clusters["freshet-local"] = &clientcmdapi.Cluster{
-		Server: c.Server, CertificateAuthority: filepath.Join(c.Folder, caCert),
+func kubeconfigPath(dir string, id identity) string {
+	if id.name == admin.name {
+		return filepath.Join(dir, adminName)
 	}
-	config.AuthInfos[name] = user
-	config.Contexts["freshet-local"] = &clientcmdapi.Context{Cluster: "freshet-local", AuthInfo: name}
-	config.CurrentContext = "freshet-local"
-	if err := clientcmd.WriteToFile(*config, path); err != nil {
-		return fmt.Errorf("writing the kubeconfig of %s: %w", name, err)
-	}
-	return nil
+	return filepath.Join(dir, kubeconfigsDir, id.name+".kubeconfig")
 }
 
-// ServiceAccountKubeconfig writes a kubeconfig whose only credential is a token
-// of that ServiceAccount, good for eight hours, and returns its path.
-func (c *Cluster) ServiceAccountKubeconfig(ctx context.Context, namespace, name string) (string, error) {
-	set, err := c.clientset()
+// writeKubeconfig writes a kubeconfig that needs no other file.
+func writeKubeconfig(dir, path, server, user, namespace string, auth *clientcmdapi.AuthInfo) error {
+	ca, err := os.ReadFile(certPath(dir, caName))
 	if err != nil {
-		return "", err
+		return fmt.Errorf("reading the cluster's authority: %w", err)
 	}
-	seconds := int64(8 * 60 * 60)
-	token, err := set.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name,
-		&authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}}, metav1.CreateOptions{})
-	if err != nil {
-		return "", fmt.Errorf("requesting a token of ServiceAccount %s/%s: %w", namespace, name, err)
+	const name = "freshet"
+	config := clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{name: {Server: server, CertificateAuthorityData: ca}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{user: auth},
+		Contexts:       map[string]*clientcmdapi.Context{name: {Cluster: name, AuthInfo: user, Namespace: namespace}},
+		CurrentContext: name,
 	}
-	path := kubeconfigPath(c.Folder, namespace+"-"+name)
-	return path, c.writeKubeconfig(path, name, &clientcmdapi.AuthInfo{Token: token.Status.Token})
+	if err := clientcmd.WriteToFile(config, path); err != nil {
+		return fmt.Errorf("writing the kubeconfig of %s: %w", user, err)
+	}
+	return nil
 }

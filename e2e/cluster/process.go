@@ -1,10 +1,8 @@
 package cluster
 
 import (
-	"context"
-	"errors"
+	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,160 +13,145 @@ import (
 	"time"
 )
 
-// process is a program of the cluster that runs, or ran.
+// process is a program of a cluster that runs, or ran.
 type process struct {
-	// Name, PID and Started identify it; Started, in ticks since boot, tells it
-	// from a later process with the same number.
+	// Name, PID and Started identify it in the state file. Started, see
+	// [startTime], tells it from a later process with the same number.
 	Name    string `json:"name"`
 	PID     int    `json:"pid"`
 	Started string `json:"started"`
 
-	exited chan struct{} // nil for a process of an attached cluster
+	exited chan struct{} // closed when it ended; nil when another process started it
 }
 
-// startProcess starts a program whose output goes to logs/<name>.log. Unless
-// detached, it dies with this process.
-func startProcess(dir, path, name string, detached bool, args ...string) (*process, error) {
-	log, err := os.Create(logFile(dir, name))
+// stopLimit is how long a process may take to end: first when asked to, then
+// when killed.
+const stopLimit = 5 * time.Second
+
+// startProcess starts a program whose output goes to its log below dir. A
+// detached one outlives this process; any other one is killed with it.
+func startProcess(dir, program string, c component, detached bool) (*process, error) {
+	log, err := os.Create(logPath(dir, c.name))
 	if err != nil {
-		return nil, fmt.Errorf("making the log of %s: %w", name, err)
+		return nil, fmt.Errorf("making the log of %s: %w", c.name, err)
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(path, args...)
+	//nolint:noctx // it outlives the call: stop ends it
+	cmd := exec.Command(program, c.args...)
+	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = append(os.Environ(), "GOGC=200")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we end it in order
-	if !detached {
-		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	// Nothing of the user's environment or home changes what it does.
+	cmd.Env = []string{"HOME=" + dir, "TMPDIR=" + os.TempDir(), "PATH=" + os.Getenv("PATH")}
+	if detached {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal can end it
+	} else {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // Ctrl-C is for us
 	}
-	p := &process{Name: name, exited: make(chan struct{})}
-	started := make(chan error)
-	go func() {
-		// The death signal follows the thread that started the process, so this
-		// thread must live as long as the process does.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // why it ended stands in its log
-			close(p.exited)
-		}
-	}()
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("starting %s: %w", name, err)
+	p := &process{Name: c.name, exited: make(chan struct{})}
+	if err := p.start(cmd); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", c.name, err)
 	}
-	p.PID = cmd.Process.Pid
-	p.Started = startTime(p.PID)
 	return p, nil
 }
 
-func logFile(dir, name string) string { return filepath.Join(dir, "logs", name+".log") }
-
-// running tells whether the process is alive.
-func (p *process) running() bool {
-	if p.exited != nil {
-		select {
-		case <-p.exited:
-			return false
-		default:
-			return true
+// start runs cmd on a thread of its own that stays until cmd ends: the death
+// signal comes when the starting thread ends, not when the process does.
+func (p *process) start(cmd *exec.Cmd) error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		if err != nil {
+			started <- err
+			return
 		}
-	}
-	now := startTime(p.PID)
-	return now != "" && now == p.Started
+		p.PID = cmd.Process.Pid
+		p.Started = startTime(p.PID)
+		started <- nil
+		_ = cmd.Wait() // why it ended is in its log
+		close(p.exited)
+	}()
+	return <-started
 }
 
-// stop ends the process: it is asked first, and killed after grace.
-func (p *process) stop(grace time.Duration) error {
-	if !p.running() {
+// running tells whether the process has not ended yet.
+func (p *process) running() bool {
+	if p.exited == nil {
+		return p.Started != "" && startTime(p.PID) == p.Started
+	}
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// stop ends the process and returns when it is gone: it is asked first, and
+// killed when it takes too long.
+func (p *process) stop() error {
+	handle, err := os.FindProcess(p.PID) // holds on to the process, not to its number
+	if err != nil {
+		return fmt.Errorf("stopping %s: %w", p.Name, err)
+	}
+	defer func() { _ = handle.Release() }()
+	if !p.running() { // asked after the handle was made: else it could be another process's
 		return nil
 	}
-	_ = syscall.Kill(p.PID, syscall.SIGTERM) // gone meanwhile is as good
-	if p.waitGone(grace) {
+	_ = handle.Signal(syscall.SIGTERM) // it may end by itself meanwhile
+	if p.gone() {
 		return nil
 	}
-	_ = syscall.Kill(p.PID, syscall.SIGKILL)
-	if !p.waitGone(5 * time.Second) {
+	_ = handle.Kill()
+	if !p.gone() {
 		return fmt.Errorf("stopping %s: process %d does not end", p.Name, p.PID)
 	}
 	return nil
 }
 
-func (p *process) waitGone(limit time.Duration) bool {
-	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if !p.running() {
-			return true
+// gone waits until the process has ended, and tells whether it did in time.
+func (p *process) gone() bool {
+	for deadline := time.Now().Add(stopLimit); p.running(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
 		}
 	}
-	return !p.running()
+	return true
 }
 
-// startTime is when a process was started, in ticks since boot; "" when there
-// is no such process or it only waits to be reaped.
+// logTail is the end of what the process said.
+func (p *process) logTail(dir string) string {
+	text, err := os.ReadFile(logPath(dir, p.Name))
+	if err != nil {
+		return err.Error()
+	}
+	return tail(text)
+}
+
+func logPath(dir, name string) string { return filepath.Join(dir, logsDir, name+".log") }
+
+// startTime is when a process started, in ticks since the machine's boot. It is
+// empty when there is no such process, or only its exit status is left.
 func startTime(pid int) string {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return ""
 	}
-	_, rest, ok := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	const state, start = 0, 19 // counted after the name
-	if !ok || len(fields) <= start || fields[state] == "Z" {
+	// The second field is the program's name in parentheses, which may hold anything.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	const state, start = 0, 19 // counted from the third field
+	if len(fields) <= start || fields[state] == "Z" || fields[state] == "X" {
 		return ""
 	}
 	return fields[start]
 }
 
-// poll asks until check succeeds, a process of the cluster ends, or ctx does.
-func poll(ctx context.Context, what string, watched []*process, check func(context.Context) error) error {
-	var last error
-	for {
-		if last = check(ctx); last == nil {
-			return nil
-		}
-		for _, p := range watched {
-			if !p.running() {
-				return fmt.Errorf("waiting for %s: %s ended", what, p.Name)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w (%w)", what, ctx.Err(), last)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-// FreePort returns a TCP port of the loopback address that is free now.
-func FreePort() (int, error) {
-	ports, err := FreePorts(1)
+// bootID names the machine's current boot.
+func bootID() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return 0, err
+		return "" // not told here: then the ticks alone must do
 	}
-	return ports[0], nil
-}
-
-// FreePorts returns n different TCP ports of the loopback address that are free now.
-func FreePorts(n int) ([]int, error) {
-	var ports []int
-	var listeners []net.Listener
-	defer func() {
-		for _, l := range listeners {
-			_ = l.Close()
-		}
-	}()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("finding a free port: %w", err)
-		}
-		listeners = append(listeners, l)
-		addr, ok := l.Addr().(*net.TCPAddr)
-		if !ok {
-			return nil, errors.New("finding a free port: not a TCP address")
-		}
-		ports = append(ports, addr.Port)
-	}
-	return ports, nil
+	return strings.TrimSpace(string(text))
 }

@@ -34,7 +34,10 @@ func TestDeletion(t *testing.T) {
 			})
 			s.create(so)
 			s.expectReplicas("worker", 0)
-			s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+			if !tt.restore { // what the HPA still does from its first sync must be over
+				s.expectCondition("worker", kedav1alpha1.ConditionHPAActive, metav1.ConditionTrue, "ScalingDisabled")
+				s.expectReplicas("worker", 0)
+			}
 			s.must(world.client.Delete(s.ctx, so))
 			s.eventually("the end of the object and its HPA", func() error {
 				var gone kedav1alpha1.ScaledObject

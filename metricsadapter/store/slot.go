@@ -47,6 +47,9 @@ type Slot struct {
 	refresher  Refresher
 }
 
+// Key names the object that the trigger is of.
+func (s *Slot) Key() poll.Key { return s.key }
+
 // Put is called by the engine with each new reading.
 func (s *Slot) Put(r scalers.Reading) {
 	s.mu.Lock()

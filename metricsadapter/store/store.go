@@ -77,13 +77,13 @@ func (s *Store) Find(namespace, object, metric string) *Slot {
 	return s.metrics[key]
 }
 
-// Each calls f with every slot, in no order. f may not call the store.
-func (s *Store) Each(f func(poll.Key, *Slot)) {
+// Slots returns the slots of all objects, in no order.
+func (s *Store) Slots() []*Slot {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for key, slots := range s.objects {
-		for _, slot := range slots {
-			f(key, slot)
-		}
+	all := make([]*Slot, 0, len(s.metrics))
+	for _, slots := range s.objects {
+		all = append(all, slots...)
 	}
+	return all
 }

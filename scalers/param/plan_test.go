@@ -50,8 +50,8 @@ type (
 		Field param.Secret `param:"a" role:"target"`
 	}
 	private struct {
-		field string `param:"a"`
-	} //nolint:unused // it is wrong on purpose
+		field string `param:"a"` //nolint:unused // it is wrong on purpose
+	}
 	pointer struct {
 		Field *string `param:"a"`
 	}

@@ -87,6 +87,7 @@ func (s shape) count(ctx context.Context, p redis.Pipeliner, key string) *redis.
 // readRedisLists counts every key by the shape it had last, in one round trip.
 // Keys that turn out to have another shape take two more, all of them together.
 func readRedisLists(ctx context.Context, c *redisConn, lists []*RedisList, out []scalers.Result) error {
+	defer c.cutWith(ctx)()
 	all := make([]int, len(lists))
 	for i := range all {
 		all[i] = i
@@ -118,6 +119,9 @@ func countRedisKeys(ctx context.Context, c *redisConn, lists []*RedisList, which
 	for n, i := range which {
 		count, err := replies[n].Result()
 		out[i] = scalers.Result{Value: scalers.Number(float64(count)), Err: err}
+		if err == nil && count < 0 {
+			out[i].Err = scalers.UnavailableError("the server counts %d items", count)
+		}
 		if err != nil {
 			out[i].Err = redisError(err)
 			if redis.HasErrorPrefix(err, "WRONGTYPE") {

@@ -9,8 +9,10 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/freshet-io/freshet/scalers"
@@ -126,6 +128,24 @@ func (s redisSource) String() string { return fmt.Sprintf("redis %s/%d", s.Addre
 // intervals take in turn.
 type redisConn struct{ *redis.Client }
 
+// cutWith ends what is in flight when ctx is canceled, until stop is called. Its
+// deadline is what the client heeds by itself.
+func (c *redisConn) cutWith(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) {
+			_ = c.Close() // the host opens another one
+		}
+	})
+}
+
+// Close closes the connection. A connection that was cut is closed already.
+func (c *redisConn) Close() error {
+	if err := c.Client.Close(); !errors.Is(err, redis.ErrClosed) {
+		return err //nolint:wrapcheck // nobody reads it
+	}
+	return nil
+}
+
 // Open prepares the client; the first read dials.
 func (s redisSource) Open(context.Context) (*redisConn, error) {
 	var tlsConfig *tls.Config
@@ -140,11 +160,38 @@ func (s redisSource) Open(context.Context) (*redisConn, error) {
 	}
 	return &redisConn{redis.NewClient(&redis.Options{
 		Addr: s.Address, Username: s.Username, Password: s.Password.Reveal(), DB: s.Database,
-		TLSConfig: tlsConfig, ContextTimeoutEnabled: true,
-		PoolSize: 1, MaxRetries: -1, DialerRetries: 1, // the host retries
+		Dialer: dialOnce(tlsConfig), ContextTimeoutEnabled: true,
+		PoolSize: 1, PipelinePoolSize: -1, // pipelines have no other connections
+		ReadBufferSize: 4 << 10, WriteBufferSize: 16 << 10,
+		MaxRetries: -1, DialerRetries: 1, // the host retries
 		DisableIdentity:          true, // so that a user without the right to CLIENT works
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})}, nil
+}
+
+// What the client would log is in the errors that it returns.
+func init() { redis.SetLogger(&logging.VoidLogger{}) }
+
+// dialOnce returns how a client dials, with TLS when there is a configuration,
+// until it fails: the client would go on dialing by itself, but the host opens
+// another one after a back-off.
+func dialOnce(tlsConfig *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	dial := new(net.Dialer).DialContext
+	if tlsConfig != nil {
+		dial = (&tls.Dialer{Config: tlsConfig}).DialContext
+	}
+	var failed atomic.Bool
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if failed.Load() {
+			return nil, net.ErrClosed
+		}
+		c, err := dial(ctx, network, addr)
+		if err != nil {
+			failed.Store(true)
+			return nil, err
+		}
+		return c, nil
+	}
 }
 
 // redisError gives an error of the server or the network its class.

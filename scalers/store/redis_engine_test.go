@@ -1,0 +1,296 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/poll"
+	"github.com/freshet-io/freshet/scalers/scalertest"
+	"github.com/freshet-io/freshet/scalers/scalertest/servers"
+)
+
+// last keeps the last reading of a subscription.
+type last struct {
+	mu sync.Mutex
+	r  scalers.Reading
+}
+
+func (l *last) Put(r scalers.Reading) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.r = r
+}
+
+func (l *last) reading() scalers.Reading {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r
+}
+
+// run runs an engine until the test ends.
+func run(t testing.TB, o poll.Options) *poll.Engine {
+	t.Helper()
+	leader := poll.NewLeader("me")
+	leader.Elect()
+	o.Ownership = leader
+	engine := poll.New(o)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- engine.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return engine
+}
+
+// set makes s the only trigger of the object.
+func set(engine *poll.Engine, object string, interval time.Duration, s *scalers.Scaler) *last {
+	l := &last{}
+	engine.Set(poll.Key{Kind: "ScaledObject", Name: object}, []poll.Member{{Scaler: s, Interval: interval, Sink: l}})
+	return l
+}
+
+// until waits for a reading that will do, for 20 seconds at most.
+func until(t testing.TB, l *last, what string, will func(scalers.Reading) bool) scalers.Reading {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if r := l.reading(); r.Known() && will(r) {
+			return r
+		}
+	}
+	t.Fatalf("waiting for %s: there is %+v", what, l.reading())
+	return scalers.Reading{}
+}
+
+func counted(n float64) func(scalers.Reading) bool {
+	return func(r scalers.Reading) bool { return r.Err == nil && r.Value.Metric == n }
+}
+
+func failed(class scalers.Class) func(scalers.Reading) bool {
+	return func(r scalers.Reading) bool { return r.Err != nil && scalers.ClassOf(r.Err) == class }
+}
+
+func TestRedisThousandListsAreOneConnection(t *testing.T) {
+	r := scalertest.Redis(t, servers.RedisOptions{})
+	const lists = 1000
+	pipe := r.Client().Pipeline()
+	for i := range lists {
+		key := fmt.Sprintf("list%d", i)
+		switch i % 3 {
+		case 0:
+			pipe.RPush(t.Context(), key, 1, 2)
+		case 1:
+			pipe.SAdd(t.Context(), key, 1, 2)
+		}
+	}
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	engine := run(t, poll.Options{})
+	connections := stats(t, r, "stats", "total_connections_received")
+	all := make([]*last, lists)
+	var subs []*poll.Subscription
+	for i := range lists {
+		all[i] = &last{}
+		s := list(t, r.Addr(), fmt.Sprintf("list%d", i), nil, nil)
+		subs = append(subs, engine.Set(poll.Key{Name: fmt.Sprint(i)}, []poll.Member{{Scaler: s, Interval: time.Hour, Sink: all[i]}})...)
+	}
+	for i, l := range all {
+		until(t, l, "the first readings", counted([]float64{2, 2, 0}[i%3]))
+	}
+	llen, scard, types := stats(t, r, "commandstats", "cmdstat_llen"), stats(t, r, "commandstats", "cmdstat_scard"), stats(t, r, "commandstats", "cmdstat_type")
+	const rounds = 5
+	for range rounds {
+		if err := subs[0].Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := stats(t, r, "stats", "total_connections_received") - connections; n != 1 {
+		t.Errorf("%d connections were made, want 1", n)
+	}
+	llen, scard = stats(t, r, "commandstats", "cmdstat_llen")-llen, stats(t, r, "commandstats", "cmdstat_scard")-scard
+	if llen != rounds*667 || scard != rounds*333 {
+		t.Errorf("%d rounds took %d LLEN and %d SCARD, want 667 and 333 for each", rounds, llen, scard)
+	}
+	if n := stats(t, r, "commandstats", "cmdstat_type") - types; n != 0 {
+		t.Errorf("types that are known were asked for %d times", n)
+	}
+}
+
+// Reads of different intervals that meet share the connection too.
+func TestRedisIntervalsShareTheConnection(t *testing.T) {
+	r := scalertest.Redis(t, servers.RedisOptions{})
+	engine := run(t, poll.Options{PerSource: 8})
+	connections := stats(t, r, "stats", "total_connections_received")
+	var all []*last
+	for i := range 20 {
+		s := list(t, r.Addr(), fmt.Sprintf("list%d", i), nil, nil)
+		all = append(all, set(engine, fmt.Sprint(i), time.Duration(i+1)*20*time.Millisecond, s))
+	}
+	for _, l := range all {
+		began := time.Now()
+		until(t, l, "readings", func(r scalers.Reading) bool { return r.Err == nil && r.At.After(began) })
+	}
+	if n := stats(t, r, "stats", "total_connections_received") - connections; n != 1 {
+		t.Errorf("%d connections were made, want 1", n)
+	}
+}
+
+// slowLink forwards connections to addr; what passes is late by delay, each way.
+func slowLink(t *testing.T, addr string, delay time.Duration) string {
+	t.Helper()
+	type chunk struct {
+		due  time.Time
+		text []byte
+	}
+	forward := func(to io.WriteCloser, from io.Reader) {
+		late := make(chan chunk, 10_000)
+		go func() {
+			for c := range late {
+				time.Sleep(time.Until(c.due))
+				if _, err := to.Write(c.text); err != nil {
+					break
+				}
+			}
+			_ = to.Close()
+		}()
+		for {
+			buffer := make([]byte, 32<<10)
+			n, err := from.Read(buffer)
+			if err != nil {
+				close(late)
+				return
+			}
+			late <- chunk{time.Now().Add(delay), buffer[:n]}
+		}
+	}
+	return fakeServer(t, func(c net.Conn) {
+		server, err := net.Dial("tcp", addr)
+		if err != nil {
+			_ = c.Close()
+			return
+		}
+		go forward(c, server)
+		forward(server, c)
+	})
+}
+
+func TestRedisThousandListsAreOneRoundTrip(t *testing.T) {
+	r := scalertest.Redis(t, servers.RedisOptions{})
+	fill(t, r)
+	const delay = 150 * time.Millisecond // each way
+	addr := slowLink(t, r.Addr(), delay)
+	batch := make([]*scalers.Scaler, 1000)
+	for i := range batch {
+		batch[i] = list(t, addr, []string{"list", "set", "hash", "zset", fmt.Sprintf("none%d", i)}[i%5], nil, nil)
+	}
+	conn := open(t, batch[0])
+	for round := range 3 {
+		began := time.Now()
+		out, err := read(t, conn, batch...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []string{"3", "2", "4", "5", "0"} {
+			if got := counts(out)[i]; got != want {
+				t.Errorf("round %d: result %d is %s, want %s", round, i, got, want)
+			}
+		}
+		took := time.Since(began)
+		if round == 0 {
+			continue // connects and learns the shapes
+		}
+		if took < 2*delay || took > 3*delay {
+			t.Errorf("round %d took %s, want one round trip of %s", round, took, 2*delay)
+		}
+	}
+}
+
+func TestRedisGoneAndBack(t *testing.T) {
+	r := scalertest.Redis(t, servers.RedisOptions{})
+	engine := run(t, poll.Options{FirstBackoff: 20 * time.Millisecond, MostBackoff: 200 * time.Millisecond})
+	l := set(engine, "o", 50*time.Millisecond, list(t, r.Addr(), "orders", nil, nil))
+	for round := range 3 {
+		items := make([]any, round+1)
+		for i := range items {
+			items[i] = i
+		}
+		if err := r.Client().RPush(t.Context(), "orders", items...).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if read := until(t, l, "the count", counted(float64(round+1))); !read.Active {
+			t.Error("a list with items is not active")
+		}
+		if err := r.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		gone := time.Now()
+		read := until(t, l, "the failure", func(r scalers.Reading) bool { return r.Err != nil && r.At.After(gone) })
+		if class := scalers.ClassOf(read.Err); class != scalers.Unavailable || read.Active {
+			t.Errorf("the reading without a server is %+v, of class %s", read, class)
+		}
+		if err := r.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRedisThatHangs(t *testing.T) {
+	const timeout = 200 * time.Millisecond
+	addr := fakeServer(t, func(net.Conn) {})
+	engine := run(t, poll.Options{Timeout: timeout})
+	l := set(engine, "o", time.Hour, list(t, addr, "orders", nil, nil))
+	read := until(t, l, "the deadline", failed(scalers.Unavailable))
+	if !errors.Is(read.Err, context.DeadlineExceeded) && !scalers.IsTimeout(read.Err) {
+		t.Errorf("the error does not say that time ran out: %v", read.Err)
+	}
+	if read.Took > timeout+time.Second {
+		t.Errorf("it took %s, want %s", read.Took, timeout)
+	}
+}
+
+// A server that another one's trouble must not delay.
+func TestRedisServersDoNotHinderEachOther(t *testing.T) {
+	r := scalertest.Redis(t, servers.RedisOptions{})
+	fill(t, r)
+	hung := fakeServer(t, func(net.Conn) {})
+	engine := run(t, poll.Options{Timeout: 10 * time.Second, Workers: 8})
+	for i := range 100 {
+		set(engine, fmt.Sprintf("hung%d", i), 50*time.Millisecond, list(t, hung, fmt.Sprint(i), nil, nil))
+	}
+	l := set(engine, "good", 50*time.Millisecond, list(t, r.Addr(), "list", nil, nil))
+	for range 5 {
+		began := time.Now()
+		read := until(t, l, "the good server", func(r scalers.Reading) bool { return r.At.After(began) })
+		if read.Err != nil || read.Value.Metric != 3 {
+			t.Errorf("the good server is read as %+v", read)
+		}
+	}
+}
+
+func TestRedisPasswordThatChanges(t *testing.T) {
+	r := scalertest.Redis(t, servers.RedisOptions{Password: "old"})
+	fill(t, r)
+	engine := run(t, poll.Options{FirstBackoff: 20 * time.Millisecond, MostBackoff: 200 * time.Millisecond})
+	old := set(engine, "o", 50*time.Millisecond, list(t, r.Addr(), "list", nil, m{"password": "old"}))
+	until(t, old, "the count", counted(3))
+	if err := r.Client().ConfigSet(t.Context(), "requirepass", "new").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Client().Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, old, "the refusal", failed(scalers.Authentication))
+	fresh := set(engine, "o", 50*time.Millisecond, list(t, r.Addr(), "list", nil, m{"password": "new"}))
+	until(t, fresh, "the count with the new password", counted(3))
+}
