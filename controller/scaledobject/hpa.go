@@ -219,10 +219,10 @@ func addsTo(desired, current autoscalingv2.HorizontalPodAutoscalerSpec) bool {
 }
 
 // deleteHPA deletes the HPA of that name if it is the object's, and tells
-// whether it did.
+// whether it did. The cache may not know yet of one that was just made.
 func (r *Reconciler) deleteHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, name string) (bool, error) {
 	var hpa autoscalingv2.HorizontalPodAutoscaler
-	err := r.Client.Get(ctx, client.ObjectKey{Namespace: so.Namespace, Name: name}, &hpa)
+	err := r.Live.Get(ctx, client.ObjectKey{Namespace: so.Namespace, Name: name}, &hpa)
 	if apierrors.IsNotFound(err) || (err == nil && !metav1.IsControlledBy(&hpa, so)) {
 		return false, nil
 	}

@@ -26,8 +26,9 @@ import (
 // Reconciler reconciles ScaledObjects. Its fields are set once, before
 // [Reconciler.Register].
 type Reconciler struct {
-	// Client reads from the cache.
+	// Client reads from the cache, Live from the API server.
 	Client client.Client
+	Live   client.Reader
 	// Targets scales workloads.
 	Targets *target.Client
 	// Auth resolves authentications.

@@ -69,6 +69,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 func (w *world) restart(ownership poll.Ownership) {
 	w.r = &Reconciler{
 		Client:    w.client,
+		Live:      w.client,
 		Targets:   &target.Client{Client: w.client, Scales: w.scales},
 		Auth:      &auth.Resolver{Reader: w.client},
 		Engine:    poll.New(poll.Options{Ownership: ownership}),
