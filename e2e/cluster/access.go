@@ -54,20 +54,35 @@ func (c *Cluster) ServiceAccountKubeconfig(ctx context.Context, namespace, name 
 	if err != nil {
 		return "", err
 	}
-	client, err := c.client()
+	path := filepath.Join(c.dir, kubeconfigsDir, "serviceaccount-"+namespace+"-"+name+".kubeconfig")
+	return path, TokenKubeconfig(ctx, config, namespace, name, path)
+}
+
+// TokenKubeconfig writes to path what ServiceAccountKubeconfig writes, for the
+// cluster of config, whose user must be allowed to request tokens.
+func TokenKubeconfig(ctx context.Context, config *rest.Config, namespace, name, path string) error {
+	set, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return "", err
+		return fmt.Errorf("making a client: %w", err)
 	}
 	seconds := int64(tokenLifetime.Seconds())
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &seconds}}
-	answer, err := client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, request, metav1.CreateOptions{})
+	answer, err := set.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, request, metav1.CreateOptions{})
 	if err != nil {
-		return "", fmt.Errorf("requesting a token of ServiceAccount %s/%s: %w", namespace, name, err)
+		return fmt.Errorf("requesting a token of ServiceAccount %s/%s: %w", namespace, name, err)
 	}
-	user := namespace + "-" + name
-	path := filepath.Join(c.dir, kubeconfigsDir, "serviceaccount-"+user+".kubeconfig")
-	auth := &clientcmdapi.AuthInfo{Token: answer.Status.Token}
-	return path, writeKubeconfig(c.dir, path, config.Host, user, namespace, auth)
+	out := clientcmdapi.NewConfig()
+	out.Clusters["cluster"] = &clientcmdapi.Cluster{
+		Server: config.Host, CertificateAuthority: config.CAFile, CertificateAuthorityData: config.CAData,
+		InsecureSkipTLSVerify: config.Insecure,
+	}
+	out.AuthInfos[name] = &clientcmdapi.AuthInfo{Token: answer.Status.Token}
+	out.Contexts["cluster"] = &clientcmdapi.Context{Cluster: "cluster", AuthInfo: name, Namespace: namespace}
+	out.CurrentContext = "cluster"
+	if err := clientcmd.WriteToFile(*out, path); err != nil {
+		return fmt.Errorf("writing a kubeconfig: %w", err)
+	}
+	return nil
 }
 
 // Kubectl runs kubectl as the administrator and returns what it printed. The

@@ -173,7 +173,7 @@ func (s *stage) startFreshet(ctx context.Context) error {
 		return err
 	}
 	own := filepath.Join(dir, "freshet.kubeconfig")
-	if err := local.ServiceAccountKubeconfig(ctx, config, own); err != nil {
+	if err := cluster.TokenKubeconfig(ctx, config, local.Namespace, "freshet", own); err != nil {
 		return err
 	}
 	if s.freshet, err = local.New(s.program, own, filepath.Join(dir, "freshet.log"), s.client); err != nil {
