@@ -118,18 +118,21 @@ func (s *Slot) Failures() int32 {
 // when the last one is older or failed. The error says why there is none.
 func (s *Slot) Fresh(ctx context.Context, now time.Time) (scalers.Reading, error) {
 	s.mu.Lock()
-	r, refresher := s.reading, s.refresher
+	old, refresher := s.reading, s.refresher
 	s.mu.Unlock()
-	if s.young(r, now) {
-		return r, nil
+	if s.young(old, now) {
+		return old, nil
 	}
 	if refresher == nil {
-		return r, scalers.UnavailableError("the trigger is not being read yet")
+		return old, scalers.UnavailableError("the trigger is not being read yet")
 	}
 	if err := refresher.Refresh(ctx); err != nil {
-		return r, err
+		return old, err
 	}
-	r = s.Reading()
+	r := s.Reading()
+	if r.At.Equal(old.At) && r.At.Before(now) { // the object changed meanwhile, and its readings go elsewhere
+		return r, scalers.UnavailableError("the trigger is not being read any more")
+	}
 	return r, r.Err
 }
 
