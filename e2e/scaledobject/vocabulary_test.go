@@ -263,10 +263,14 @@ func (h *history) all() []int32 {
 	return slices.Clone(h.counts)
 }
 
-// expect compares what was recorded.
+// expectHistory compares what was recorded so far, once the watch has had the
+// time to tell of the last change.
 func (s *scene) expectHistory(h *history, want ...int32) {
 	s.Helper()
-	if got := h.all(); !slices.Equal(got, want) {
-		s.Errorf("replicas went through %v, want %v", got, want)
-	}
+	s.within(5*time.Second, fmt.Sprintf("replicas going through %v", want), func() error {
+		if got := h.all(); !slices.Equal(got, want) {
+			return fmt.Errorf("they went through %v", got)
+		}
+		return nil
+	})
 }
