@@ -19,6 +19,7 @@ type options struct {
 	kubeconfig       string
 	metricsAddress   string
 	probeAddress     string
+	profilingAddress string
 	adapterAddress   string
 	adapterPort      int
 	certFile         string
@@ -76,6 +77,7 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "file that says how to reach the cluster; default: the cluster this process runs in")
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of Prometheus metrics; 0 serves none")
 	fs.StringVar(&o.probeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	fs.StringVar(&o.profilingAddress, "profiling-bind-address", "", "address of /debug/pprof; default: not served")
 	fs.StringVar(&o.adapterAddress, "bind-address", "0.0.0.0", "address that external metrics are served on")
 	fs.IntVar(&o.adapterPort, "secure-port", 6443, "port that external metrics are served on, with TLS")
 	fs.StringVar(&o.certFile, "tls-cert-file", "", "PEM certificate to serve external metrics with; default: a self-signed one in memory")
@@ -110,6 +112,9 @@ func (o *options) validate() error {
 	}
 	checkAddress("--metrics-bind-address", o.metricsAddress)
 	checkAddress("--health-probe-bind-address", o.probeAddress)
+	if o.profilingAddress != "" {
+		checkAddress("--profiling-bind-address", o.profilingAddress)
+	}
 	if net.ParseIP(o.adapterAddress) == nil {
 		add("--bind-address is %q, which is not an IP address", o.adapterAddress)
 	}

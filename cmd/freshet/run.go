@@ -147,6 +147,7 @@ func newManager(config *rest.Config, o *options) (manager.Manager, error) {
 		Cache:                         cacheOptions(o.watchNamespaces, o.namespace),
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress:        o.probeAddress,
+		PprofBindAddress:              o.profilingAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              o.leaderElectionID,
 		LeaderElectionNamespace:       o.namespace,
