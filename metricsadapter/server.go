@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/spf13/pflag"
 	genericapiserver "k8s.io/apiserver/pkg/server"
@@ -31,6 +32,11 @@ type Server struct {
 	server *genericapiserver.GenericAPIServer
 }
 
+// allowFor is how long a caller that was allowed to read a metric stays so, as
+// long as with a kube-apiserver that asks a webhook. The HPA comes every 15 s: with
+// the library's 10 s, each of its reads would be a call to the API server.
+const allowFor = 5 * time.Minute
+
 // NewServer prepares the server and binds its port, so that an address in use
 // is an error here.
 func NewServer(o Options, p provider.ExternalMetricsProvider) (*Server, error) {
@@ -42,6 +48,7 @@ func NewServer(o Options, p provider.ExternalMetricsProvider) (*Server, error) {
 	settings.SecureServing.ServerCert.CertKey.KeyFile = o.KeyFile
 	settings.Authentication.RemoteKubeConfigFile = o.Kubeconfig
 	settings.Authorization.RemoteKubeConfigFile = o.Kubeconfig
+	settings.Authorization.AllowCacheTTL = allowFor
 	settings.Features.EnableProfiling = false
 	base := &basecmd.AdapterBase{
 		CustomMetricsAdapterServerOptions: settings,
