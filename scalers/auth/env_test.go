@@ -1,12 +1,16 @@
 package auth_test
 
 import (
+	"context"
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/auth"
 )
 
@@ -106,5 +110,27 @@ func TestEnvironmentNamesWhatIsMissing(t *testing.T) {
 			}
 			wantConfiguration(t, err, tc.names...)
 		})
+	}
+}
+
+// What could not be asked is not missing, be it optional.
+func TestOptionalIsNotUnanswered(t *testing.T) {
+	errDown := errors.New("connection refused")
+	for name, c := range map[string]corev1.Container{
+		"secret key":     with([]corev1.EnvVar{fromSecret("A", "credentials", "PASS", true)}),
+		"config map key": with([]corev1.EnvVar{fromConfigMap("A", "settings", "HOST", true)}),
+		"all of secret":  with(nil, allOf("Secret", "credentials", "", true)),
+		"all of map":     with(nil, allOf("ConfigMap", "settings", "", true)),
+	} {
+		r := resolver(t, environmentObjects...)
+		r.Reader = interceptor.NewClient(r.Reader.(client.WithWatch), interceptor.Funcs{
+			Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+				return errDown
+			},
+		})
+		env, err := r.Environment(t.Context(), workload(c))
+		if !errors.Is(err, errDown) || scalers.ClassOf(err) != scalers.Unavailable {
+			t.Errorf("%s: got %v, %v", name, env, err)
+		}
 	}
 }

@@ -77,6 +77,7 @@ func TestEqualFingerprintsAreEqualConfigurations(t *testing.T) {
 func TestFingerprintTellsPartsApart(t *testing.T) {
 	for name, parts := range map[string][2][]any{
 		"texts that join":   {{"ab", "c"}, {"a", "bc"}},
+		"texts with marks":  {{"a\x18", "b"}, {"a", "\x18b"}},
 		"number and text":   {{"1"}, {1}},
 		"empty and absent":  {{""}, {}},
 		"order":             {{"a", "b"}, {"b", "a"}},

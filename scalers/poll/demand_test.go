@@ -137,6 +137,9 @@ func TestDemandReadDoesNotTakeARoundOfNewMembersForItsOwn(t *testing.T) {
 				if r := old.last(); r.At.Before(began) || r.Value.Metric != 5 {
 					t.Errorf("after a demand read at %s there is %+v", began, r)
 				}
+				if n := w.backend.takeKeys()["new"]; at == "waiting for its turn" && n != 1 {
+					t.Errorf("the new member was read %d times, want once with the others", n)
+				}
 			})
 		})
 	}

@@ -289,3 +289,30 @@ func TestIntervalThatIsNone(t *testing.T) {
 		}
 	})
 }
+
+// What waits behind something that was removed must have its turn.
+func TestRemovingWhatWaitsForItsTurn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, poll.Options{PerSource: 1}).run()
+		w.backend.setRead(wait(time.Second))
+		all := map[string]*watched{}
+		for _, key := range manyKeys(10) {
+			all[key] = w.one(key, single, rarely, key)
+		}
+		pass(500 * time.Millisecond) // one is in flight, nine wait
+		left := map[string]*watched{}
+		for i, key := range manyKeys(10) {
+			if i%2 == 0 {
+				w.engine.Remove(name(key))
+			} else {
+				left[key] = all[key]
+			}
+		}
+		pass(time.Minute)
+		for key, o := range left {
+			if r := o.last(); !r.Known() || r.Err != nil {
+				t.Errorf("%s has %+v", key, r)
+			}
+		}
+	})
+}

@@ -93,6 +93,41 @@ func TestOwnedAndOthersShareAQuery(t *testing.T) {
 	})
 }
 
+// What is ours and what is not may be read in one call, for as long as there is
+// something of ours.
+func TestOwnedAndOthersShareAGroup(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, poll.Options{}).run()
+		w.owners.give("theirs", true)
+		w.one("ours", batching, 10*time.Second, "a")
+		w.one("theirs", batching, 10*time.Second, "b")
+		pass(time.Minute)
+		w.engine.Remove(name("ours"))
+		w.backend.takeCalls()
+		pass(time.Minute)
+		if calls := w.backend.takeCalls(); len(calls) != 0 {
+			t.Errorf("what is left is another replica's and was read: %v", calls)
+		}
+	})
+}
+
+func TestSetAsksForTheOwnerAnew(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, poll.Options{}).run()
+		member := []poll.Member{{Scaler: w.trigger(batching, "a"), Interval: 10 * time.Second, Sink: &sink{}}}
+		for _, theirs := range []bool{false, true, false} {
+			w.owners.give("o", theirs)
+			w.engine.Set(name("o"), member)
+			pass(10 * time.Second)
+			w.backend.takeCalls()
+			pass(time.Minute)
+			if n := len(w.backend.takeCalls()); n != map[bool]int{true: 0, false: 6}[theirs] {
+				t.Errorf("%d reads in a minute; it is another replica's: %v", n, theirs)
+			}
+		}
+	})
+}
+
 func TestLeader(t *testing.T) {
 	l := poll.NewLeader("me")
 	key := name("o")

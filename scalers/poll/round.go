@@ -137,6 +137,7 @@ func (e *Engine) start() {
 		if len(batch) == 0 {
 			e.finish(g, nil)
 			e.reschedule(g, now, phase(now, g.interval, g.source.hash()))
+			e.admit(g.source)
 			continue
 		}
 		e.running++
@@ -159,6 +160,20 @@ func (e *Engine) skip(g *group, now time.Time, err error) {
 	e.record(g.queries, func(*query) scalers.Reading { return scalers.Reading{Err: err, At: now} })
 	e.finish(g, err)
 	e.reschedule(g, now, until)
+	e.admit(g.source)
+}
+
+// admit makes groups that wait for their source ready: as many as it has room
+// for or, when it is down, all of them, to be given its error. It is called
+// whenever a round of the source ended, run or not.
+func (e *Engine) admit(src *source) {
+	n := len(src.waiting)
+	if !src.backoff.down() {
+		n = min(n, max(0, e.opts.PerSource-src.inFlight))
+	}
+	e.ready = append(e.ready, src.waiting[:n]...)
+	clear(src.waiting[:n])
+	src.waiting = src.waiting[n:]
 }
 
 // finish ends the group's round for those who wait for it.
@@ -226,8 +241,7 @@ func (e *Engine) run(g *group, r *round, batch []*query, began time.Time) {
 	})
 	e.settle(g, r, results, err, began)
 	e.finish(g, err)
-	e.ready = append(e.ready, g.source.waiting...)
-	g.source.waiting = nil
+	e.admit(g.source)
 	e.start()
 	e.nudge()
 }
@@ -273,11 +287,7 @@ func (e *Engine) answered(g *group, now time.Time) {
 	}
 	src.backoff.reset()
 	for _, other := range src.groups {
-		if other == g {
-			continue
-		}
-		other.backoff.until = time.Time{}
-		if other.round == nil && other.owned() {
+		if other != g && other.round == nil && other.owned() {
 			other.regular = now
 			e.schedule(other, now)
 		}

@@ -185,3 +185,28 @@ func TestRedisTLS(t *testing.T) {
 		})
 	}
 }
+
+// A connection that cannot log in, or select its database, concerns every
+// trigger: it is an error of the whole, which the engine backs off from.
+func TestRedisLoginConcernsTheWholeConnection(t *testing.T) {
+	r := scalertest.Redis(t, servers.RedisOptions{Password: "right"})
+	for name, tc := range map[string]struct {
+		metadata, auth m
+		class          scalers.Class
+	}{
+		"wrong password": {nil, m{"password": "wrong"}, scalers.Authentication},
+		"no password":    {nil, nil, scalers.Authentication},
+		"database":       {m{"databaseIndex": "99"}, m{"password": "right"}, scalers.Configuration},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var batch []*scalers.Scaler
+			for _, key := range []string{"a", "b", "c"} {
+				batch = append(batch, list(t, r.Addr(), key, tc.metadata, tc.auth))
+			}
+			out, err := read(t, open(t, batch[0]), batch...)
+			if err == nil || scalers.ClassOf(err) != tc.class {
+				t.Errorf("got %v and %v, want an error of class %s for all", counts(out), err, tc.class)
+			}
+		})
+	}
+}

@@ -195,7 +195,8 @@ func TestRedisThousandListsAreOneRoundTrip(t *testing.T) {
 		batch[i] = list(t, addr, []string{"list", "set", "hash", "zset", fmt.Sprintf("none%d", i)}[i%5], nil, nil)
 	}
 	conn := open(t, batch[0])
-	for round := range 3 {
+	fastest := time.Hour // the machine may have other things to do
+	for round := range 4 {
 		began := time.Now()
 		out, err := read(t, conn, batch...)
 		if err != nil {
@@ -206,13 +207,12 @@ func TestRedisThousandListsAreOneRoundTrip(t *testing.T) {
 				t.Errorf("round %d: result %d is %s, want %s", round, i, got, want)
 			}
 		}
-		took := time.Since(began)
-		if round == 0 {
-			continue // connects and learns the shapes
+		if round > 0 { // the first one connects and learns the shapes
+			fastest = min(fastest, time.Since(began))
 		}
-		if took < 2*delay || took > 3*delay {
-			t.Errorf("round %d took %s, want one round trip of %s", round, took, 2*delay)
-		}
+	}
+	if fastest < 2*delay || fastest > 3*delay {
+		t.Errorf("the fastest read took %s, want one round trip of %s", fastest, 2*delay)
 	}
 }
 
