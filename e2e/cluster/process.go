@@ -6,11 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/freshet-io/freshet/scalers/scalertest/child"
 )
 
 // process is a program of a cluster that runs, or ran.
@@ -21,7 +22,7 @@ type process struct {
 	PID     int    `json:"pid"`
 	Started string `json:"started"`
 
-	exited chan struct{} // closed when it ended; nil when another process started it
+	exited <-chan struct{} // closed when it ended; nil when another process started it
 }
 
 // stopLimit is how long a process may take to end: first when asked to, then
@@ -44,35 +45,13 @@ func startProcess(dir, program string, c component, detached bool) (*process, er
 	cmd.Env = []string{"HOME=" + dir, "TMPDIR=" + os.TempDir(), "PATH=" + os.Getenv("PATH")}
 	if detached {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // no terminal can end it
-	} else {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // Ctrl-C is for us
 	}
-	p := &process{Name: c.name, exited: make(chan struct{})}
-	if err := p.start(cmd); err != nil {
+	exited, err := child.Start(cmd)
+	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", c.name, err)
 	}
-	return p, nil
-}
-
-// start runs cmd on a thread of its own that stays until cmd ends: the death
-// signal comes when the starting thread ends, not when the process does.
-func (p *process) start(cmd *exec.Cmd) error {
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		if err != nil {
-			started <- err
-			return
-		}
-		p.PID = cmd.Process.Pid
-		p.Started = startTime(p.PID)
-		started <- nil
-		_ = cmd.Wait() // why it ended is in its log
-		close(p.exited)
-	}()
-	return <-started
+	pid := cmd.Process.Pid
+	return &process{Name: c.name, PID: pid, Started: startTime(pid), exited: exited}, nil
 }
 
 // running tells whether the process has not ended yet.

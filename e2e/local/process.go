@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/freshet-io/freshet/e2e/cluster"
+	"github.com/freshet-io/freshet/scalers/scalertest/child"
 )
 
 // Freshet is the program as a process. Its ports stay the same over restarts.
@@ -30,7 +30,7 @@ type Freshet struct {
 	routed     bool
 
 	cmd    *exec.Cmd
-	exited chan struct{}
+	exited <-chan struct{}
 }
 
 // New prepares a process of program that reaches the cluster by kubeconfig, the
@@ -67,20 +67,7 @@ func (f *Freshet) Start(ctx context.Context) error {
 		"--bind-address", "127.0.0.1", "--secure-port", strconv.Itoa(f.adapter),
 		"--metrics-bind-address", f.address(f.metrics), "--health-probe-bind-address", f.address(f.probes))
 	f.cmd.Stdout, f.cmd.Stderr = log, log
-	f.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	f.exited = make(chan struct{})
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // the death signal follows the thread that started the process
-		defer runtime.UnlockOSThread()
-		err := f.cmd.Start()
-		started <- err
-		if err == nil {
-			_ = f.cmd.Wait() // why it ended stands in its log
-			close(f.exited)
-		}
-	}()
-	if err := <-started; err != nil {
+	if f.exited, err = child.Start(f.cmd); err != nil {
 		return fmt.Errorf("starting freshet: %w", err)
 	}
 	return f.waitReady(ctx)

@@ -8,10 +8,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/freshet-io/freshet/scalers/scalertest/child"
 )
 
 // process is a program that is started, ended and started again. It is safe for
@@ -24,7 +25,7 @@ type process struct {
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
-	exited chan struct{}
+	exited <-chan struct{}
 }
 
 // start starts the program with the text on its standard input.
@@ -41,21 +42,8 @@ func (p *process) start(stdin io.Reader) error {
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(p.program, p.args...) //nolint:noctx // the process outlives the call
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.dir, stdin, log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started, exited := make(chan error), make(chan struct{})
-	go func() {
-		// The kernel sends the death signal when the thread that started the
-		// process ends: this one is kept for as long as the process runs.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // why it ended stands in its log
-			close(exited)
-		}
-	}()
-	if err := <-started; err != nil {
+	exited, err := child.Start(cmd)
+	if err != nil {
 		return fmt.Errorf("starting %s: %w", p.program, err)
 	}
 	p.cmd, p.exited = cmd, exited
