@@ -45,6 +45,7 @@ test: build ## Run all tests: unit, integration (real Redis) and e2e (real contr
 	@go run ./scalers/scalertest/servers/install redis-server
 	$(if $(RACE),,@echo "no C compiler is here: testing without the race detector")
 	go test $(RACE) -timeout 15m ./...
+	@cd e2e && go run ./cmd/cluster build
 	cd e2e && FRESHET=$(CURDIR)/bin/freshet go test -timeout 40m ./...
 
 .PHONY: tools

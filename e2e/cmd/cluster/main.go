@@ -1,6 +1,7 @@
 // Command cluster starts and stops a real Kubernetes control plane on this
 // machine, for people: see package cluster for what it is.
 //
+//	cluster build
 //	cluster up [-dir folder] [-hpa-sync 15s]
 //	cluster status [-dir folder]
 //	cluster down [-dir folder]
@@ -22,7 +23,7 @@ import (
 	"github.com/freshet-io/freshet/e2e/cluster"
 )
 
-const usage = "usage: cluster up|down|status [-dir folder] [-hpa-sync 15s]"
+const usage = "usage: cluster build|up|down|status [-dir folder] [-hpa-sync 15s]"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -56,6 +57,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return fmt.Errorf("unexpected %q (%s)", flags.Arg(0), usage)
 	}
 	switch args[0] {
+	case "build":
+		_, err := cluster.Programs(ctx, out)
+		return err
 	case "up":
 		return up(ctx, out, *dir, hpaSync)
 	case "down":
