@@ -40,13 +40,14 @@ cluster-down: ## Stop it
 
 ##@ Check
 
+# The e2e tests never come from Go's cache, which does not see that the program changed.
 .PHONY: test
 test: build ## Run all tests: unit, integration (real Redis) and e2e (real control plane)
 	@go run ./scalers/scalertest/servers/install redis-server
 	$(if $(RACE),,@echo "no C compiler is here: testing without the race detector")
 	go test $(RACE) -timeout 15m ./...
 	@cd e2e && go run ./cmd/cluster build
-	cd e2e && FRESHET=$(CURDIR)/bin/freshet go test -timeout 40m ./...
+	cd e2e && FRESHET=$(CURDIR)/bin/freshet go test -count=1 -timeout 40m ./...
 
 .PHONY: tools
 tools: $(TOOLS)/golangci-lint ## Build the tools that checks need, once
