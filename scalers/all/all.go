@@ -3,5 +3,6 @@
 package all
 
 import (
-	_ "github.com/freshet-io/freshet/scalers/store" // redis
+	_ "github.com/freshet-io/freshet/scalers/observe" // prometheus
+	_ "github.com/freshet-io/freshet/scalers/store"   // redis
 )

@@ -15,6 +15,7 @@ import (
 
 // packages are the Debian packages of the programs that this package starts.
 var packages = map[string]string{
+	"prometheus":   "prometheus",
 	"redis-server": "redis-server",
 }
 

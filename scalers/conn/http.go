@@ -1,0 +1,218 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/param"
+)
+
+// HTTP is a server that is spoken to over HTTP as one user: triggers that read
+// different paths of it share its connections.
+type HTTP struct {
+	// Origin is the scheme, host and port.
+	Origin string
+	// Userinfo is the user name and password of the address.
+	Userinfo param.Secret
+	// Auth says as whom to speak and whom to trust.
+	Auth HTTPAuth
+}
+
+// NewHTTP is the server of the address. Of auth it keeps what has an effect.
+func NewHTTP(address *url.URL, auth HTTPAuth) HTTP {
+	h := HTTP{Origin: originOf(address), Auth: auth.used()}
+	if address.User != nil {
+		h.Userinfo = param.NewSecret(address.User.String())
+	}
+	return h
+}
+
+// ParseURL parses the address of an HTTP server. The error names the parameter
+// and not the address, which may hold a password.
+func ParseURL(parameter, address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("parameter %s is not an address such as http://host:9090/path", parameter)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, fmt.Errorf("parameter %s must begin with http:// or https://", parameter)
+	case u.Hostname() == "":
+		return nil, fmt.Errorf("parameter %s has no host", parameter)
+	}
+	return u, nil
+}
+
+// originOf is the scheme, host and port of u, the port always given.
+func originOf(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return u.Scheme + "://" + strings.ToLower(strings.TrimSuffix(u.Host, ":"+u.Port())) + ":" + port
+}
+
+// String names the server.
+func (h HTTP) String() string { return h.Origin }
+
+// Open prepares the client; the first read dials.
+func (h HTTP) Open(context.Context) (*HTTPConn, error) {
+	tlsConfig, err := h.Auth.TLS.Config()
+	if err != nil {
+		return nil, err
+	}
+	return &HTTPConn{auth: h.Auth, client: http.Client{
+		Transport: &http.Transport{
+			Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsConfig, ForceAttemptHTTP2: true,
+			TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 5 * time.Minute,
+			MaxIdleConnsPerHost: 8, MaxResponseHeaderBytes: 64 << 10,
+		},
+		CheckRedirect: h.Auth.follow,
+	}}, nil
+}
+
+// HTTPConn is a pool of connections to a server.
+type HTTPConn struct {
+	auth   HTTPAuth
+	client http.Client
+}
+
+// Close closes the connections.
+func (c *HTTPConn) Close() error {
+	c.client.CloseIdleConnections()
+	return nil
+}
+
+// mostRedirects is how many redirects are followed.
+const mostRedirects = 10
+
+// follow decides whether a redirect is followed. One that leaves the server is
+// only when there is nothing to give away: no credentials and no header of ours.
+func (a HTTPAuth) follow(next *http.Request, via []*http.Request) error {
+	first := via[0]
+	target := urlName(next.URL)
+	switch {
+	case len(via) >= mostRedirects:
+		return scalers.ConfigurationError("the server redirects in a circle, at last to %s", target)
+	case sameServer(first.URL, next.URL):
+		return nil
+	case len(first.Header) > 0 || first.URL.User != nil || len(a.Modes) > 0:
+		return scalers.ConfigurationError("the server redirects to %s, which is not given the credentials and headers "+
+			"that are meant for %s: give that address if it is meant", target, first.URL.Host)
+	}
+	next.Header.Del("Referer") // holds the query
+	return nil
+}
+
+// sameServer tells whether what may be sent to a may be sent to b: it is the
+// same server, or the same host with TLS where there was none.
+func sameServer(a, b *url.URL) bool {
+	upgrade := a.Scheme == "http" && b.Scheme == "https" && strings.EqualFold(a.Hostname(), b.Hostname()) &&
+		(a.Port() == "" || a.Port() == "80") && (b.Port() == "" || b.Port() == "443")
+	return upgrade || originOf(a) == originOf(b)
+}
+
+// StatusError is an answer of another status than 200.
+type StatusError struct {
+	// URL names what was asked for, without secrets.
+	URL string
+	// Code is the status.
+	Code int
+	// Body begins what came with it.
+	Body []byte
+}
+
+// Error names the address and the status.
+func (e *StatusError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("%s answers with status %d %s", e.URL, e.Code, http.StatusText(e.Code)))
+}
+
+// Answer is what came with status 200.
+type Answer struct {
+	// URL names what was asked for, without secrets.
+	URL string
+	// Body is never longer than 10 MiB.
+	Body []byte
+	// WebPage tells that the server says it is HTML.
+	WebPage bool
+}
+
+const (
+	mostBody      = 10 << 20
+	mostErrorBody = 8 << 10
+)
+
+// Get asks for the address with the connection's credentials and more headers.
+func (c *HTTPConn) Get(ctx context.Context, address *url.URL, headers http.Header) (*Answer, error) {
+	name := urlName(address)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	if err != nil {
+		return nil, scalers.ConfigurationError("the address %s cannot be asked for", name)
+	}
+	if headers != nil {
+		request.Header = headers.Clone()
+	}
+	c.auth.Apply(request)
+	response, err := c.client.Do(request)
+	if err != nil {
+		var outer *url.Error
+		if errors.As(err, &outer) { // its text has the whole address
+			err = outer.Err
+		}
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(response.Body, mostErrorBody)) // explains, at best
+		return nil, statusError(response, &StatusError{URL: name, Code: response.StatusCode, Body: body})
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, mostBody+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	case len(body) > mostBody:
+		return nil, scalers.ConfigurationError("%s answers with more than %d MiB", name, mostBody>>20)
+	}
+	return &Answer{URL: name, Body: body, WebPage: strings.HasPrefix(response.Header.Get("Content-Type"), "text/html")}, nil
+}
+
+// statusError gives the status its class.
+func statusError(response *http.Response, err *StatusError) error {
+	switch err.Code {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return scalers.AuthenticationError("the server refused the credentials or their rights: %w", err)
+	case http.StatusTooManyRequests:
+		return scalers.RateLimitedError(retryAfter(response.Header), "%w", err)
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusUnprocessableEntity:
+		return scalers.ConfigurationError("%w", err)
+	default:
+		return scalers.UnavailableError("%w", err)
+	}
+}
+
+// retryAfter is how long the server asks to be left alone. A moment counts from
+// the server's own time.
+func retryAfter(h http.Header) time.Duration {
+	text := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	until, err := http.ParseTime(text)
+	now, errDate := http.ParseTime(h.Get("Date"))
+	if err != nil || errDate != nil {
+		return 0
+	}
+	return max(0, until.Sub(now))
+}
+
+// urlName is u without what may be secret: the user, the query, the fragment.
+func urlName(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
