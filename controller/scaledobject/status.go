@@ -188,6 +188,23 @@ func (r *Reconciler) reportReady(so *kedav1alpha1.ScaledObject, triggers []*trig
 	r.reportNotes(so, triggers, old, next)
 }
 
+// reportWarnings says on the object which parameters have no effect or soon will
+// not.
+func (r *Reconciler) reportWarnings(so *kedav1alpha1.ScaledObject, triggers []*trigger, now time.Time) {
+	var warnings []string
+	for _, t := range triggers {
+		for _, n := range t.notes {
+			warnings = append(warnings, fmt.Sprintf("trigger %s: %s", t.name(), n.Message))
+		}
+	}
+	if len(warnings) == 0 {
+		so.Status.Conditions.Remove(kedav1alpha1.ConditionWarning)
+		return
+	}
+	r.set(so, kedav1alpha1.ConditionWarning, metav1.ConditionTrue, kedav1alpha1.ReasonTriggerParameters,
+		kedav1alpha1.JoinMessages(warnings...), now)
+}
+
 // reportNotes tells of parameters that are not known or deprecated, once for
 // each generation of the object: when Ready first speaks of its triggers.
 func (r *Reconciler) reportNotes(so *kedav1alpha1.ScaledObject, triggers []*trigger, old, next kedav1alpha1.Condition) {
