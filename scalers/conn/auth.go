@@ -14,12 +14,12 @@ import (
 
 // Modes of authentication over HTTP.
 const (
-	APIKey = "apiKey"
-	Basic  = "basic"
-	ByTLS  = "tls"
-	Bearer = "bearer"
-	Custom = "custom"
-	OAuth  = "oauth"
+	APIKey  = "apiKey"
+	Basic   = "basic"
+	ByTLS   = "tls"
+	ByOAuth = "oauth"
+	Bearer  = "bearer"
+	Custom  = "custom"
 )
 
 // HTTPAuth says as whom to speak HTTP. Parameters of modes that are not named in
@@ -45,6 +45,8 @@ type HTTPAuth struct {
 	CustomHeader string `param:"customAuthHeader,optional" from:"auth"`
 	// Value of the header of mode custom.
 	CustomValue param.Secret `param:"customAuthValue,optional" from:"auth"`
+	// Client of mode oauth.
+	OAuth OAuth
 	// Authorities to trust, client certificate of mode tls, and checks.
 	TLS TLS
 }
@@ -58,7 +60,7 @@ func (a HTTPAuth) Validate(understood ...string) error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	var exclusive []string
-	for _, mode := range []string{Bearer, Basic, OAuth} {
+	for _, mode := range []string{Bearer, Basic, ByOAuth} {
 		if a.has(mode) {
 			exclusive = append(exclusive, mode)
 		}
@@ -83,6 +85,9 @@ func (a HTTPAuth) Validate(understood ...string) error {
 	needs(Custom, "customAuthValue", a.CustomValue.Empty())
 	needs(ByTLS, "cert", a.TLS.Cert == "")
 	needs(ByTLS, "key", a.TLS.Key.Empty())
+	if a.has(ByOAuth) {
+		faults = append(faults, a.OAuth.Validate(a.has(ByTLS)))
+	}
 	used := a.used()
 	faults = append(faults, validHeader("customAuthHeader", used.CustomHeader, used.CustomValue.Reveal()),
 		validHeader("bearerToken", "-", used.BearerToken.Reveal()))
@@ -149,15 +154,18 @@ func (a HTTPAuth) used() HTTPAuth {
 	if a.has(Custom) {
 		u.CustomHeader, u.CustomValue = a.CustomHeader, a.CustomValue
 	}
+	if a.has(ByOAuth) {
+		u.OAuth = a.OAuth
+	}
 	if a.has(ByTLS) {
 		u.TLS = a.TLS
 	}
 	return u
 }
 
-// Apply puts the credentials into the request. Client certificates are the
-// connection's.
-func (a HTTPAuth) Apply(r *http.Request) {
+// apply puts the credentials into the request, but for those that are the
+// connection's: client certificates, access tokens and identities.
+func (a HTTPAuth) apply(r *http.Request) {
 	u := a.used()
 	if u.has(Bearer) {
 		r.Header.Set("Authorization", "Bearer "+u.BearerToken.Reveal())

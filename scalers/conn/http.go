@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/param"
@@ -68,20 +69,30 @@ func (h HTTP) Open(context.Context) (*HTTPConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &HTTPConn{auth: h.Auth, client: http.Client{
+	c := &HTTPConn{auth: h.Auth, client: http.Client{
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsConfig, ForceAttemptHTTP2: true,
 			TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 5 * time.Minute,
-			MaxIdleConnsPerHost: 8, MaxResponseHeaderBytes: 64 << 10,
+			MaxConnsPerHost: mostConns, MaxIdleConnsPerHost: mostConns, MaxResponseHeaderBytes: 64 << 10,
 		},
 		CheckRedirect: h.Auth.follow,
-	}}, nil
+	}}
+	if h.Auth.has(ByOAuth) {
+		if c.tokens, err = h.Auth.OAuth.Open(h.Auth.TLS); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
 }
+
+// mostConns is how many connections to one host are open at most.
+const mostConns = 4
 
 // HTTPConn is a pool of connections to a server.
 type HTTPConn struct {
 	auth   HTTPAuth
 	client http.Client
+	tokens *Tokens
 }
 
 // Close closes the connections.
@@ -159,7 +170,14 @@ func (c *HTTPConn) Get(ctx context.Context, address *url.URL, headers http.Heade
 	if headers != nil {
 		request.Header = headers.Clone()
 	}
-	c.auth.Apply(request)
+	c.auth.apply(request)
+	var token param.Secret
+	if c.tokens != nil {
+		if token, err = c.tokens.Token(ctx); err != nil {
+			return nil, err
+		}
+		request.Header.Set("Authorization", "Bearer "+token.Reveal())
+	}
 	response, err := c.client.Do(request)
 	if err != nil {
 		var outer *url.Error
@@ -170,6 +188,9 @@ func (c *HTTPConn) Get(ctx context.Context, address *url.URL, headers http.Heade
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
+		if response.StatusCode == http.StatusUnauthorized && c.tokens != nil {
+			c.tokens.Refused(ctx, token)
+		}
 		body, _ := io.ReadAll(io.LimitReader(response.Body, mostErrorBody)) // explains, at best
 		return nil, statusError(response, &StatusError{URL: name, Code: response.StatusCode, Body: body})
 	}
@@ -215,4 +236,22 @@ func retryAfter(h http.Header) time.Duration {
 // urlName is u without what may be secret: the user, the query, the fragment.
 func urlName(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// mostQuoted is how many bytes of a server's own words an error has.
+const mostQuoted = 300
+
+// oneLine is a server's own words as part of an error: on one line, and not
+// long.
+func oneLine(said string) string {
+	said = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(said, "?"))
+	if len(said) > mostQuoted {
+		said = strings.ToValidUTF8(said[:mostQuoted], "") + "…"
+	}
+	return strings.TrimSpace(said)
 }
