@@ -49,12 +49,20 @@ func (p *Provider) GetExternalMetric(ctx context.Context, namespace string, sele
 	}
 	r, err := slot.Fresh(ctx, time.Now())
 	if err != nil {
-		return nil, unreadable(slot.Metric, err)
+		return nil, unreadable(info.Metric, err)
+	}
+	value, err := slot.ValueOf(r, info.Metric)
+	if err != nil {
+		return nil, unreadable(info.Metric, err)
+	}
+	name := slot.Metric
+	if slot.Named {
+		name = info.Metric
 	}
 	return &external_metrics.ExternalMetricValueList{Items: []external_metrics.ExternalMetricValue{{
-		MetricName: slot.Metric,
+		MetricName: name,
 		Timestamp:  metav1.NewTime(r.At),
-		Value:      Quantity(r.Value.Metric),
+		Value:      Quantity(value),
 	}}}, nil
 }
 

@@ -132,7 +132,7 @@ func newWorld(t testing.TB, freshness time.Duration, keys ...string) *world {
 	var triggers []store.Trigger
 	var members []poll.Member
 	for i, key := range keys {
-		s, _, err := scalers.Decode("test", param.Input{Metadata: map[string]string{"key": key, "backend": t.Name()}})
+		s, _, err := scalers.Decode("test", param.Input{Metadata: map[string]string{"key": key, "backend": t.Name()}}, scalers.Setting{})
 		if err != nil {
 			t.Fatal(err)
 		}

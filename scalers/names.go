@@ -11,5 +11,9 @@ var metricNameReplacer = strings.NewReplacer("/", "-", ".", "-", ":", "-", "%", 
 // spec.triggers: "s<index>-" and the stem, in which the characters / . : % ( )
 // became "-".
 func MetricName(index int, stem string) string {
-	return fmt.Sprintf("s%d-%s", index, metricNameReplacer.Replace(stem))
+	return MetricPrefix(index) + metricNameReplacer.Replace(stem)
 }
+
+// MetricPrefix is how the names of external metrics of the trigger at place
+// index of spec.triggers begin.
+func MetricPrefix(index int) string { return fmt.Sprintf("s%d-", index) }

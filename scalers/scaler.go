@@ -23,6 +23,18 @@ type Trigger[C Conn] interface {
 	Read(ctx context.Context, conn C) (Value, error)
 }
 
+// Binder is implemented by triggers that need to know where they stand. Bind is
+// called after decoding and before Validate. What it keeps in exported fields is
+// part of the trigger's identity, what it keeps in others is not.
+type Binder interface {
+	Bind(s Setting) error
+}
+
+// Targeter is implemented by triggers whose target is not one parameter's value.
+type Targeter interface {
+	Target() float64
+}
+
 // Validator is implemented by triggers with a rule that spans parameters. All
 // faults are joined in the error, each a sentence naming the parameters.
 type Validator interface {
@@ -50,16 +62,34 @@ type Value struct {
 	Metric float64
 	// Activity is the number that is compared with the activation parameter.
 	Activity float64
+	// Series are the metrics of a kind that is [Kind.Named], in place of Metric.
+	Series []Series
+}
+
+// Series is one metric of a trigger whose source names its metrics.
+type Series struct {
+	// Name is the metric's, which the host prefixes with the trigger's place.
+	Name string
+	// Value is the number that the HPA is given.
+	Value float64
+	// Target is what one replica should handle.
+	Target float64
 }
 
 // Number is the Value of the common case, in which one number is both.
 func Number(n float64) Value { return Value{Metric: n, Activity: n} }
 
-// finite tells whether both numbers are numbers.
+// finite tells whether all numbers are numbers.
 func (v Value) finite() bool {
-	return !math.IsNaN(v.Metric) && !math.IsInf(v.Metric, 0) &&
-		!math.IsNaN(v.Activity) && !math.IsInf(v.Activity, 0)
+	for _, s := range v.Series {
+		if !isFinite(s.Value) || !isFinite(s.Target) {
+			return false
+		}
+	}
+	return isFinite(v.Metric) && isFinite(v.Activity)
 }
+
+func isFinite(n float64) bool { return !math.IsNaN(n) && !math.IsInf(n, 0) }
 
 // Result is the outcome of one read among many.
 type Result struct {

@@ -80,7 +80,7 @@ func init() { scalers.Register(kind("test-number", "test-number-too")) }
 
 func decode(t *testing.T, metadata map[string]string) *scalers.Scaler {
 	t.Helper()
-	s, _, err := scalers.Decode("test-number", param.Input{Metadata: metadata})
+	s, _, err := scalers.Decode("test-number", param.Input{Metadata: metadata}, scalers.Setting{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestDecodeFaults(t *testing.T) {
 		"panic, stem":       {"test-number", map[string]string{"value": "1", "panics": "stem"}, []string{"boom in stem"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, _, err := scalers.Decode(tc.typeName, param.Input{Metadata: tc.metadata})
+			s, _, err := scalers.Decode(tc.typeName, param.Input{Metadata: tc.metadata}, scalers.Setting{})
 			if s != nil || scalers.ClassOf(err) != scalers.Configuration {
 				t.Fatalf("got %v, %v; want a configuration error", s, err)
 			}

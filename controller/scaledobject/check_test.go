@@ -90,7 +90,7 @@ func TestFaults(t *testing.T) {
 		{
 			reason:  "the only trigger is malformed",
 			edit:    withTriggers(newTrigger("orders", "sheets", "many")),
-			message: `trigger 0 (tray): parameter sheets is "many", which is not a finite number`,
+			message: `trigger 0 (tray): parameter sheets is "many", which is not a finite number (set in metadata sheets)`,
 		},
 		{
 			reason: "an older object has the target",

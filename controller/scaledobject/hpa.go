@@ -21,6 +21,7 @@ import (
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/metricsadapter"
+	"github.com/freshet-io/freshet/scalers"
 )
 
 const (
@@ -31,9 +32,9 @@ const (
 	appliedAnnotation = "freshet.io/applied"
 )
 
-// newHPA is the HPA of the object. Broken triggers are among its metrics, so
-// that they keep it from scaling in.
-func newHPA(so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindResource, triggers []*trigger, version string) *autoscalingv2.HorizontalPodAutoscaler {
+// newHPA is the HPA of the object, in place of current, which may be nil. Broken
+// triggers are among its metrics, so that they keep it from scaling in.
+func newHPA(so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindResource, triggers []*trigger, current *autoscalingv2.HorizontalPodAutoscaler, version string) *autoscalingv2.HorizontalPodAutoscaler {
 	name := so.HPAName()
 	minReplicas := so.HPAMinReplicas()
 	hpa := &autoscalingv2.HorizontalPodAutoscaler{
@@ -52,7 +53,7 @@ func newHPA(so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindRes
 		},
 	}
 	for _, t := range triggers {
-		hpa.Spec.Metrics = append(hpa.Spec.Metrics, externalMetric(so.Name, t))
+		hpa.Spec.Metrics = append(hpa.Spec.Metrics, metricsOf(so.Name, t, current)...)
 	}
 	hash := sha256.New()
 	_ = json.NewEncoder(hash).Encode(hpa) // a typed object always encodes
@@ -60,11 +61,45 @@ func newHPA(so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindRes
 	return hpa
 }
 
-func externalMetric(object string, t *trigger) autoscalingv2.MetricSpec {
-	target := 1.0 // of a broken trigger, whose metric has no value anyway
-	if t.scaler != nil {
-		target = t.scaler.Target
+// metricsOf are the metrics of one trigger. Until a source that names its
+// metrics did so, they are those that the HPA has.
+func metricsOf(object string, t *trigger, current *autoscalingv2.HorizontalPodAutoscaler) []autoscalingv2.MetricSpec {
+	switch {
+	case t.isResource():
+		return []autoscalingv2.MetricSpec{*t.scaler.Resource}
+	case t.scaler == nil: // its metric has no value anyway
+		return []autoscalingv2.MetricSpec{externalMetric(object, t, t.metric, 1)}
+	case !t.scaler.Kind.Named:
+		return []autoscalingv2.MetricSpec{externalMetric(object, t, t.metric, t.scaler.Target)}
 	}
+	var named []autoscalingv2.MetricSpec
+	prefix := scalers.MetricPrefix(t.index)
+	for _, m := range t.series() {
+		named = append(named, externalMetric(object, t, prefix+m.Name, m.Target))
+	}
+	if len(named) == 0 && current != nil {
+		for _, m := range current.Spec.Metrics {
+			if m.External != nil && strings.HasPrefix(m.External.Metric.Name, prefix) {
+				named = append(named, m)
+			}
+		}
+	}
+	if len(named) == 0 {
+		return []autoscalingv2.MetricSpec{externalMetric(object, t, t.metric, 1)}
+	}
+	return named
+}
+
+// series are the metrics that the trigger's source named; none before it was
+// read.
+func (t *trigger) series() []scalers.Series {
+	if t.slot == nil {
+		return nil
+	}
+	return t.slot.Series()
+}
+
+func externalMetric(object string, t *trigger, name string, target float64) autoscalingv2.MetricSpec {
 	quantity := metricsadapter.Quantity(target)
 	spec := autoscalingv2.MetricTarget{Type: t.spec.EffectiveMetricType()}
 	if spec.Type == autoscalingv2.ValueMetricType {
@@ -76,7 +111,7 @@ func externalMetric(object string, t *trigger) autoscalingv2.MetricSpec {
 		Type: autoscalingv2.ExternalMetricSourceType,
 		External: &autoscalingv2.ExternalMetricSource{
 			Metric: autoscalingv2.MetricIdentifier{
-				Name:     t.metric,
+				Name:     name,
 				Selector: &metav1.LabelSelector{MatchLabels: map[string]string{kedav1alpha1.LabelScaledObjectName: object}},
 			},
 			Target: spec,
@@ -149,11 +184,11 @@ func hpaBehavior(so *kedav1alpha1.ScaledObject) *autoscalingv2.HorizontalPodAuto
 // the object had under another name. It returns the HPA as the cache has it,
 // which is nil right after its creation.
 func (r *Reconciler) ensureHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindResource, triggers []*trigger) (*autoscalingv2.HorizontalPodAutoscaler, error) {
-	desired := newHPA(so, gvkr, triggers, r.Version)
-	current, err := r.ownHPA(ctx, so, desired.Name)
+	current, err := r.ownHPA(ctx, so, so.HPAName())
 	if err != nil {
 		return nil, err // the object keeps the HPA it had
 	}
+	desired := newHPA(so, gvkr, triggers, current, r.Version)
 	if old := so.Status.HpaName; old != "" && old != desired.Name {
 		if _, err := r.deleteHPA(ctx, so, old); err != nil {
 			return nil, err

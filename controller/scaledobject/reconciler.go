@@ -137,6 +137,7 @@ func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.Scale
 // outcome; 0 is never.
 func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger, now time.Time) (recheck time.Duration, err error) {
 	summarize(so, triggers)
+	r.reportWarnings(so, triggers, now)
 	tgt, err := r.check(ctx, so)
 	if err != nil {
 		return 0, err

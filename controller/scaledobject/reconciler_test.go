@@ -258,6 +258,20 @@ func TestNotesAreToldOnce(t *testing.T) {
 	w.expectEvents(note)
 }
 
+// TestWarningStands: what is odd about parameters stands on the object while it is so.
+func TestWarningStands(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders", withTriggers(newTrigger("orders", "shets", "7"))))
+	w.settle("orders")
+	w.expectCondition("orders", kedav1alpha1.ConditionWarning, metav1.ConditionTrue, kedav1alpha1.ReasonTriggerParameters,
+		"trigger 0 (tray): parameter shets is not known and has no effect")
+	so := w.object("orders")
+	w.change(so, func() { so.Generation, so.Spec.Triggers = 2, []kedav1alpha1.ScaleTriggers{newTrigger("orders")} })
+	w.settle("orders")
+	if c := w.object("orders").Status.Conditions; c.Has(kedav1alpha1.ConditionWarning) {
+		t.Errorf("the warning is still there: %+v", c)
+	}
+}
+
 // TestGone: an object that does not exist is forgotten.
 func TestGone(t *testing.T) {
 	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))

@@ -3,6 +3,7 @@ package scaledobject
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,13 +15,14 @@ import (
 	"github.com/freshet-io/freshet/controller/activation"
 	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/target"
+	"github.com/freshet-io/freshet/scalers"
 )
 
 // scale decides on the readings and does it. What was decided on a cached count
 // is decided again on the live one before anything is written.
 func (r *Reconciler) scale(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, triggers []*trigger, replicas int32, now time.Time) (time.Duration, error) {
 	spec := activationSpec(so)
-	seen := activationTriggers(triggers)
+	seen := activationTriggers(so, triggers)
 	since := r.ownedSince(Key(client.ObjectKeyFromObject(so)), now)
 	state := activation.State{
 		Replicas: replicas, LastActive: lastActive(so, triggers, seen, since, now), Created: so.CreationTimestamp.Time,
@@ -94,21 +96,43 @@ func activationSpec(so *kedav1alpha1.ScaledObject) activation.Spec {
 	return spec
 }
 
-func activationTriggers(triggers []*trigger) []activation.Trigger {
-	seen := make([]activation.Trigger, len(triggers))
-	for i, t := range triggers {
-		seen[i] = activation.Trigger{Metric: t.metric, Err: t.err}
-		if t.slot == nil {
-			continue
-		}
-		reading := t.slot.Reading()
-		seen[i] = activation.Trigger{
-			Metric: t.metric, Known: reading.Known(), Err: reading.Err, Failures: t.slot.Failures(),
-			Active: reading.Active, Value: reading.Value.Metric, Target: t.scaler.Target,
-			Total: t.spec.EffectiveMetricType() == autoscalingv2.ValueMetricType,
+// activationTriggers is what the triggers say. Those that the HPA measures
+// itself say something only where there are no others: that the workload stays
+// up.
+func activationTriggers(so *kedav1alpha1.ScaledObject, triggers []*trigger) []activation.Trigger {
+	var seen []activation.Trigger
+	for _, t := range triggers {
+		switch {
+		case t.isResource():
+			if so.OnlyResourceTriggers() {
+				seen = append(seen, activation.Trigger{Metric: t.metric, Known: true, Active: true})
+			}
+		case t.slot == nil:
+			seen = append(seen, activation.Trigger{Metric: t.metric, Err: t.err})
+		default:
+			seen = append(seen, t.says()...)
 		}
 	}
 	return seen
+}
+
+// says is what the last reading says: once for each metric.
+func (t *trigger) says() []activation.Trigger {
+	reading := t.slot.Reading()
+	one := activation.Trigger{
+		Metric: t.metric, Known: reading.Known(), Err: reading.Err, Failures: t.slot.Failures(),
+		Active: reading.Active, Value: reading.Value.Metric, Target: t.scaler.Target,
+		Total: t.spec.EffectiveMetricType() == autoscalingv2.ValueMetricType,
+	}
+	if len(reading.Value.Series) == 0 {
+		return []activation.Trigger{one}
+	}
+	all := make([]activation.Trigger, len(reading.Value.Series))
+	for i, m := range reading.Value.Series {
+		all[i] = one
+		all[i].Metric, all[i].Value, all[i].Target = scalers.MetricPrefix(t.index)+m.Name, m.Value, m.Target
+	}
+	return all
 }
 
 // forcedMessage is of the Active condition while force-activation alone keeps
@@ -129,10 +153,10 @@ func lastActive(so *kedav1alpha1.ScaledObject, triggers []*trigger, seen []activ
 		return now
 	}
 	var observed time.Time
-	for i, t := range triggers {
-		if seen[i].Active {
-			return now
-		}
+	if slices.ContainsFunc(seen, func(t activation.Trigger) bool { return t.Active }) {
+		return now
+	}
+	for _, t := range triggers {
 		if t.slot == nil {
 			continue
 		}

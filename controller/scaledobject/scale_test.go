@@ -128,7 +128,7 @@ func TestLastActive(t *testing.T) {
 					}
 				}
 			}
-			got := lastActive(so, triggers, activationTriggers(triggers), tc.since, now)
+			got := lastActive(so, triggers, activationTriggers(so, triggers), tc.since, now)
 			if !got.Equal(tc.want) {
 				t.Errorf("last active at %s, want %s", got, tc.want)
 			}

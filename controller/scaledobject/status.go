@@ -16,6 +16,7 @@ import (
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/activation"
 	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/scalers"
 )
 
 // set writes one condition.
@@ -27,17 +28,26 @@ func (r *Reconciler) set(so *kedav1alpha1.ScaledObject, t kedav1alpha1.Condition
 
 // summarize writes what the spec alone says.
 func summarize(so *kedav1alpha1.ScaledObject, triggers []*trigger) {
-	var types, auths, metrics []string
+	var types, auths, metrics, resources []string
 	for _, t := range triggers {
 		types = appendNew(types, t.spec.Type)
 		if ref := t.spec.AuthenticationRef; ref != nil {
 			auths = appendNew(auths, ref.Name)
 		}
-		metrics = append(metrics, t.metric)
+		switch series := t.series(); {
+		case t.isResource():
+			resources = append(resources, t.metric)
+		case len(series) > 0:
+			for _, m := range series {
+				metrics = append(metrics, scalers.MetricPrefix(t.index)+m.Name)
+			}
+		default:
+			metrics = append(metrics, t.metric)
+		}
 	}
 	so.Status.TriggersTypes = strings.Join(types, ",")
 	so.Status.AuthenticationsTypes = strings.Join(auths, ",")
-	so.Status.ExternalMetricNames = metrics
+	so.Status.ExternalMetricNames, so.Status.ResourceMetricNames = metrics, resources
 }
 
 func appendNew(list []string, text string) []string {
@@ -129,8 +139,16 @@ func (r *Reconciler) setPausedAware(so *kedav1alpha1.ScaledObject, d activation.
 func (r *Reconciler) reportActivity(so *kedav1alpha1.ScaledObject, triggers []*trigger) {
 	activity := make(map[string]kedav1alpha1.TriggerActivityStatus, len(triggers))
 	for _, t := range triggers {
-		active := t.slot != nil && t.slot.Reading().Active
-		activity[t.metric] = kedav1alpha1.TriggerActivityStatus{IsActive: active}
+		if t.isResource() {
+			continue
+		}
+		status := kedav1alpha1.TriggerActivityStatus{IsActive: t.slot != nil && t.slot.Reading().Active}
+		if len(t.series()) == 0 {
+			activity[t.metric] = status
+		}
+		for _, m := range t.series() {
+			activity[scalers.MetricPrefix(t.index)+m.Name] = status
+		}
 	}
 	so.Status.TriggersActivity = activity
 }
@@ -143,6 +161,7 @@ func (r *Reconciler) reportReady(so *kedav1alpha1.ScaledObject, triggers []*trig
 		switch {
 		case t.err != nil:
 			broken = append(broken, t.err.Error())
+		case t.isResource():
 		case t.slot.Reading().Err != nil:
 			broken = append(broken, fmt.Sprintf("trigger %s: %v", t.name(), t.slot.Reading().Err))
 		case !t.slot.Reading().Known():
@@ -167,6 +186,23 @@ func (r *Reconciler) reportReady(so *kedav1alpha1.ScaledObject, triggers []*trig
 		r.Events.Warn(so, events.ScalerFailed, next.Message)
 	}
 	r.reportNotes(so, triggers, old, next)
+}
+
+// reportWarnings says on the object which parameters have no effect or soon will
+// not.
+func (r *Reconciler) reportWarnings(so *kedav1alpha1.ScaledObject, triggers []*trigger, now time.Time) {
+	var warnings []string
+	for _, t := range triggers {
+		for _, n := range t.notes {
+			warnings = append(warnings, fmt.Sprintf("trigger %s: %s", t.name(), n.Message))
+		}
+	}
+	if len(warnings) == 0 {
+		so.Status.Conditions.Remove(kedav1alpha1.ConditionWarning)
+		return
+	}
+	r.set(so, kedav1alpha1.ConditionWarning, metav1.ConditionTrue, kedav1alpha1.ReasonTriggerParameters,
+		kedav1alpha1.JoinMessages(warnings...), now)
 }
 
 // reportNotes tells of parameters that are not known or deprecated, once for

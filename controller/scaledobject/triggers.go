@@ -49,7 +49,7 @@ func (r *Reconciler) resolve(ctx context.Context, so *kedav1alpha1.ScaledObject)
 	triggers := make([]*trigger, len(so.Spec.Triggers))
 	for i := range so.Spec.Triggers {
 		t := &trigger{spec: &so.Spec.Triggers[i], index: i}
-		if err := r.decode(ctx, t, workload); err != nil {
+		if err := r.decode(ctx, so, t, workload); err != nil {
 			t.err = fmt.Errorf("trigger %s: %w", t.name(), err)
 			t.metric = scalers.MetricName(i, t.spec.Type) // answers with an error, so that the HPA holds
 		}
@@ -58,9 +58,15 @@ func (r *Reconciler) resolve(ctx context.Context, so *kedav1alpha1.ScaledObject)
 	return triggers
 }
 
-func (r *Reconciler) decode(ctx context.Context, t *trigger, w auth.Workload) error {
-	if err := checkMetricType(t.spec.EffectiveMetricType()); err != nil {
+func (r *Reconciler) decode(ctx context.Context, so *kedav1alpha1.ScaledObject, t *trigger, w auth.Workload) error {
+	kind, err := scalers.Find(t.spec.Type)
+	if err != nil {
 		return err
+	}
+	if !kind.Resource { // those check their own
+		if err := checkMetricType(t.spec.EffectiveMetricType()); err != nil {
+			return err
+		}
 	}
 	params, err := r.Auth.Resolve(ctx, w, t.spec.AuthenticationRef)
 	if err != nil {
@@ -72,13 +78,25 @@ func (r *Reconciler) decode(ctx context.Context, t *trigger, w auth.Workload) er
 			return err
 		}
 	}
-	t.scaler, t.notes, err = scalers.Decode(t.spec.Type, in)
+	t.scaler, t.notes, err = scalers.Decode(t.spec.Type, in, scalers.Setting{
+		Object: scalers.ObjectRef{Kind: kedav1alpha1.KindScaledObject, Namespace: so.Namespace, Name: so.Name},
+		Index:  t.index, Name: t.spec.Name,
+		MetricType: t.spec.MetricType, PollingInterval: so.PollingInterval(),
+		Formula: so.ScalingModifiers() != nil, Cluster: r.Client,
+	})
 	if err != nil {
 		return err
 	}
 	t.metric = scalers.MetricName(t.index, t.scaler.Stem)
+	if kind.Resource {
+		t.metric = t.scaler.Stem
+	}
 	return nil
 }
+
+// isResource tells whether the HPA measures the trigger itself, so that it is
+// not read and takes no part in activation.
+func (t *trigger) isResource() bool { return t.scaler != nil && t.scaler.Resource != nil }
 
 // checkMetricType refuses what an external metric cannot be compared as.
 func checkMetricType(m autoscalingv2.MetricTargetType) error {
@@ -108,11 +126,11 @@ func (t *trigger) name() string {
 // register has the engine read the triggers that have a scaler, and the store
 // hold their readings. The others have no slot, so that a query for them fails.
 func (r *Reconciler) register(key poll.Key, so *kedav1alpha1.ScaledObject, triggers []*trigger) {
-	good := slices.DeleteFunc(slices.Clone(triggers), func(t *trigger) bool { return t.scaler == nil })
+	good := slices.DeleteFunc(slices.Clone(triggers), func(t *trigger) bool { return t.scaler == nil || t.isResource() })
 	described := make([]store.Trigger, len(good))
 	for i, t := range good {
 		described[i] = store.Trigger{
-			Metric: t.metric, Index: t.index, Label: t.label(), Type: t.spec.Type,
+			Metric: t.metric, Named: t.scaler.Kind.Named, Index: t.index, Label: t.label(), Type: t.spec.Type,
 			Fingerprint: t.scaler.Fingerprint, Freshness: freshness(so, t.spec),
 		}
 	}

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +16,9 @@ import (
 type Trigger struct {
 	// Metric is the external metric's name, such as s0-redis-orders.
 	Metric string
+	// Named tells that the source names the metrics, all of which begin with the
+	// prefix of the trigger's place. Metric then only stands for them.
+	Named bool
 	// Index is its place in spec.triggers.
 	Index int
 	// Label names it in self-metrics: its name, or its kind's label.
@@ -41,6 +46,7 @@ type Slot struct {
 
 	mu         sync.Mutex
 	reading    scalers.Reading
+	series     []scalers.Series
 	lastActive time.Time
 	errors     uint64
 	failures   int32
@@ -64,10 +70,19 @@ func (s *Slot) Put(r scalers.Reading) {
 	} else {
 		s.failures = 0
 	}
+	renamed := r.Err == nil && !sameMetrics(s.series, r.Value.Series)
+	if r.Err == nil {
+		s.series = r.Value.Series
+	}
 	s.mu.Unlock()
-	if !old.Known() || old.Active != r.Active || !sameError(old.Err, r.Err) {
+	if !old.Known() || old.Active != r.Active || !sameError(old.Err, r.Err) || renamed {
 		s.changed(s.key)
 	}
+}
+
+// sameMetrics tells whether the HPA is given the same metrics and targets.
+func sameMetrics(a, b []scalers.Series) bool {
+	return slices.EqualFunc(a, b, func(a, b scalers.Series) bool { return a.Name == b.Name && a.Target == b.Target })
 }
 
 // sameError tells whether two errors are one to the controller: both absent, or
@@ -91,6 +106,27 @@ func (s *Slot) Reading() scalers.Reading {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.reading
+}
+
+// Series returns what the source last said its metrics were, of a trigger that
+// is Named. The caller must not change it.
+func (s *Slot) Series() []scalers.Series {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.series
+}
+
+// ValueOf returns the number of a metric of the trigger in a reading of it.
+func (s *Slot) ValueOf(r scalers.Reading, metric string) (float64, error) {
+	if !s.Named {
+		return r.Value.Metric, nil
+	}
+	for _, m := range r.Value.Series {
+		if strings.EqualFold(scalers.MetricPrefix(s.Index)+m.Name, metric) {
+			return m.Value, nil
+		}
+	}
+	return 0, scalers.UnavailableError("the source does not give a metric of this name any more")
 }
 
 // LastActive returns when the trigger was last seen active, or the zero time.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/poll"
 )
 
@@ -25,8 +26,8 @@ func newMetricKey(namespace, object, metric string) metricKey {
 }
 
 // New returns an empty store. changed is called, from whoever writes, with the
-// object of a trigger whose activity or error came or went, or that was read
-// for the first time; it must not block.
+// object of a trigger whose activity, error or metrics came or went, or that was
+// read for the first time; it must not block.
 func New(changed func(poll.Key)) *Store {
 	return &Store{changed: changed, objects: map[poll.Key][]*Slot{}, metrics: map[metricKey]*Slot{}}
 }
@@ -39,7 +40,7 @@ func (s *Store) Set(key poll.Key, triggers []Trigger) []*Slot {
 	old := map[Trigger]*Slot{}
 	for _, slot := range s.objects[key] {
 		old[slot.Trigger] = slot
-		delete(s.metrics, newMetricKey(key.Namespace, key.Name, slot.Metric))
+		delete(s.metrics, slot.metricKey())
 	}
 	if len(triggers) == 0 {
 		delete(s.objects, key)
@@ -51,7 +52,7 @@ func (s *Store) Set(key poll.Key, triggers []Trigger) []*Slot {
 		if slots[i] == nil {
 			slots[i] = &Slot{Trigger: t, key: key, changed: s.changed}
 		}
-		s.metrics[newMetricKey(key.Namespace, key.Name, t.Metric)] = slots[i]
+		s.metrics[slots[i].metricKey()] = slots[i]
 	}
 	s.objects[key] = slots
 	return slots
@@ -68,12 +69,26 @@ func (s *Store) Object(key poll.Key) []*Slot {
 	return s.objects[key]
 }
 
+// metricKey is what the slot is found by: the metric's name or, of a trigger
+// whose source names its metrics, their prefix.
+func (s *Slot) metricKey() metricKey {
+	if s.Named {
+		return newMetricKey(s.key.Namespace, s.key.Name, scalers.MetricPrefix(s.Index))
+	}
+	return newMetricKey(s.key.Namespace, s.key.Name, s.Metric)
+}
+
 // Find returns the slot that answers for an external metric, or nil. Case does
 // not matter in the metric's name.
 func (s *Store) Find(namespace, object, metric string) *Slot {
 	key := newMetricKey(namespace, object, metric)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	if slot := s.metrics[key]; slot != nil {
+		return slot
+	}
+	prefix, _, _ := strings.Cut(key.metric, "-")
+	key.metric = prefix + "-"
 	return s.metrics[key]
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -224,7 +225,7 @@ func TestCounters(t *testing.T) {
 		if diff := cmp.Diff(step.want, got); diff != "" {
 			t.Errorf("step %d: (-want +got)\n%s", i, diff)
 		}
-		if r := slot.Reading(); r != step.r {
+		if r := slot.Reading(); !reflect.DeepEqual(r, step.r) {
 			t.Errorf("step %d: the reading is %+v, want %+v", i, r, step.r)
 		}
 	}

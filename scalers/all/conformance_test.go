@@ -6,12 +6,14 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/freshet-io/freshet/scalers"
 	_ "github.com/freshet-io/freshet/scalers/all"
@@ -56,7 +58,7 @@ func TestExampleDecodes(t *testing.T) {
 	eachKind(t, func(t *testing.T, r *scalers.Registration) {
 		var first *scalers.Scaler
 		for _, name := range r.Types {
-			s, notices, err := scalers.Decode(name, param.Input{Metadata: r.Example})
+			s, notices, err := scalers.Decode(name, exampleInput(r), exampleSetting(r))
 			if err != nil {
 				t.Fatalf("%s: the example does not decode: %v", name, err)
 			}
@@ -66,7 +68,7 @@ func TestExampleDecodes(t *testing.T) {
 			if name := scalers.MetricName(0, s.Stem); !metricName.MatchString(name) {
 				t.Errorf("the metric's name is %q", name)
 			}
-			if s.Source.Name == "" {
+			if s.Source.Name == "" && !r.Resource {
 				t.Error("the source has no name")
 			}
 			if s.Target < 0 {
@@ -90,7 +92,7 @@ func TestEmptyInputNamesEveryRequiredKey(t *testing.T) {
 				want = append(want, f.Key)
 			}
 		}
-		_, _, err := scalers.Decode(r.Types[0], param.Input{})
+		_, _, err := scalers.Decode(r.Types[0], param.Input{}, exampleSetting(r))
 		if err == nil {
 			t.Fatal("a trigger without parameters decodes")
 		}
@@ -109,6 +111,19 @@ func TestEmptyInputNamesEveryRequiredKey(t *testing.T) {
 	})
 }
 
+// exampleInput is the example of a kind.
+func exampleInput(r *scalers.Registration) param.Input {
+	return param.Input{Metadata: r.Example, Auth: r.ExampleAuth}
+}
+
+// exampleSetting is where the example of a kind stands.
+func exampleSetting(r *scalers.Registration) scalers.Setting {
+	return scalers.Setting{
+		Object:     scalers.ObjectRef{Kind: "ScaledObject", Namespace: "default", Name: "worker"},
+		MetricType: r.ExampleMetricType, PollingInterval: 30 * time.Second,
+	}
+}
+
 // TestSecretsStaySecret gives each secret parameter a text of its own, from
 // every place, and looks for it in all that a user or an operator may see.
 func TestSecretsStaySecret(t *testing.T) {
@@ -123,9 +138,8 @@ func TestSecretsStaySecret(t *testing.T) {
 			}
 			for _, from := range f.From {
 				in := param.Input{Metadata: map[string]string{}, Auth: map[string]string{}, Env: map[string]string{"V": text}}
-				for k, v := range r.Example {
-					in.Metadata[k] = v
-				}
+				maps.Copy(in.Metadata, r.Example)
+				maps.Copy(in.Auth, r.ExampleAuth)
 				switch from {
 				case param.Metadata:
 					in.Metadata[f.Key] = text
@@ -134,7 +148,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				case param.Auth:
 					in.Auth[f.Key] = text
 				}
-				s, notices, err := scalers.Decode(r.Types[0], in)
+				s, notices, err := scalers.Decode(r.Types[0], in, exampleSetting(r))
 				seen := fmt.Sprintf("%v %+v", err, notices)
 				if s != nil {
 					seen += fmt.Sprintf(" %s %s %v", s.Stem, s.Source.Name, s)

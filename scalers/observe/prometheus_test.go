@@ -255,7 +255,7 @@ func TestPrometheusFaults(t *testing.T) {
 		"identityOwner":      {m{"identityOwner": "pod"}, nil, []string{"identityOwner"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := scalers.Decode("prometheus", param.Input{Metadata: promMetadata("http://h:1", "up", tc.metadata), Auth: tc.auth})
+			_, _, err := scalers.Decode("prometheus", param.Input{Metadata: promMetadata("http://h:1", "up", tc.metadata), Auth: tc.auth}, scalers.Setting{})
 			if err == nil || scalers.ClassOf(err) != scalers.Configuration {
 				t.Fatalf("got %v, want an error of class configuration", err)
 			}

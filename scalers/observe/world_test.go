@@ -32,7 +32,7 @@ func promMetadata(address, query string, metadata m) m {
 // prom is a prometheus trigger.
 func prom(t testing.TB, address, query string, metadata, auth m) *scalers.Scaler {
 	t.Helper()
-	s, _, err := scalers.Decode("prometheus", param.Input{Metadata: promMetadata(address, query, metadata), Auth: auth})
+	s, _, err := scalers.Decode("prometheus", param.Input{Metadata: promMetadata(address, query, metadata), Auth: auth}, scalers.Setting{})
 	if err != nil {
 		t.Fatal(err)
 	}

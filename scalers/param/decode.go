@@ -19,6 +19,9 @@ type Input struct {
 	Env map[string]string
 	// Auth is what the referenced TriggerAuthentication resolves to.
 	Auth map[string]string
+	// FreeTarget lets the parameter of role [Target] be missing, or below its
+	// bound: a formula stands in for it.
+	FreeTarget bool
 }
 
 // Notice is something the user should be told although the parameters are good.
@@ -42,29 +45,34 @@ func (p *Plan) Decode(dst any, in Input) ([]Notice, error) {
 	given := map[string]string{}
 	for i := range p.fields {
 		f := &p.fields[i]
-		name, text, found := f.lookup(in)
+		at, text, found := f.lookup(in)
 		if found && f.Exclusive != "" {
 			if other := given[f.Exclusive]; other != "" {
-				faults = append(faults, Fault{Key: name, Problem: fmt.Sprintf("may not be given together with %s", other)})
+				faults = append(faults, Fault{Key: at.key, From: at.from(), Problem: "may not be given together with " + other})
 			}
-			given[f.Exclusive] = name
+			given[f.Exclusive] = at.key
 		}
 		switch {
 		case found && f.Removed != "":
-			faults = append(faults, Fault{Key: name, Problem: "was removed: " + f.Removed})
+			faults = append(faults, Fault{Key: at.key, From: at.from(), Problem: "was removed: " + f.Removed})
 			continue
 		case found && f.Deprecated != "":
-			notices = append(notices, Notice{name, fmt.Sprintf("parameter %s is deprecated: %s", name, f.Deprecated)})
+			notices = append(notices, Notice{at.key, fmt.Sprintf("parameter %s is deprecated: %s", at.key, f.Deprecated)})
 		case !found && f.Default != "":
 			text = f.Default
-		case !found && !f.Optional:
+		case !found && !f.Optional && !f.free(in):
 			faults = append(faults, Fault{Key: f.Key, From: f.From, Problem: "is missing"})
 			continue
 		case !found:
 			continue
 		}
-		if problem := f.set(v.Elem().FieldByIndex(f.index), text); problem != "" {
-			faults = append(faults, Fault{Key: name, Problem: problem})
+		field := v.Elem().FieldByIndex(f.index)
+		problem := f.set(field, text)
+		if problem == "" && !f.free(in) {
+			problem = f.checkBounds(field)
+		}
+		if problem != "" {
+			faults = append(faults, Fault{Key: at.key, From: at.from(), Problem: problem})
 		}
 	}
 	slices.SortStableFunc(notices, func(a, b Notice) int { return strings.Compare(a.Key, b.Key) })
@@ -73,6 +81,9 @@ func (p *Plan) Decode(dst any, in Input) ([]Notice, error) {
 	}
 	return notices, nil
 }
+
+// free tells whether the field's target may be left out.
+func (f *Field) free(in Input) bool { return in.FreeTarget && f.Role == Target }
 
 // RoleValue returns the number that the parameter with role r has in src, a
 // pointer to the plan's struct. ok is false when no parameter has that role.
@@ -97,9 +108,23 @@ func (p *Plan) unknown(metadata map[string]string) []Notice {
 	return notices
 }
 
+// where is the place that a value was found in.
+type where struct {
+	key    string
+	origin Origin
+}
+
+// from is the place, for a fault; none when the value is the default.
+func (w where) from() []Origin {
+	if w.origin == 0 {
+		return nil
+	}
+	return []Origin{w.origin}
+}
+
 // lookup returns the first value that is not blank: places in order, and in
 // each the key before its aliases.
-func (f *Field) lookup(in Input) (name, text string, ok bool) {
+func (f *Field) lookup(in Input) (at where, text string, ok bool) {
 	for _, origin := range f.From {
 		for _, name := range f.names() {
 			switch origin {
@@ -111,11 +136,11 @@ func (f *Field) lookup(in Input) (name, text string, ok bool) {
 				text = in.Auth[name]
 			}
 			if text = strings.TrimSpace(text); text != "" {
-				return name, text, true
+				return where{name, origin}, text, true
 			}
 		}
 	}
-	return f.Key, "", false
+	return where{key: f.Key}, "", false
 }
 
 // set parses text into v and returns what is wrong with it, or nothing. The
@@ -153,6 +178,27 @@ func (f *Field) set(v reflect.Value, text string) (problem string) {
 func (f *Field) checkEnum(text string) string {
 	if len(f.Enum) > 0 && !slices.Contains(f.Enum, text) {
 		return fmt.Sprintf("is %q, which is not one of %s", text, strings.Join(f.Enum, ", "))
+	}
+	return ""
+}
+
+// checkBounds tells whether a number or duration is out of its bounds.
+func (f *Field) checkBounds(v reflect.Value) string {
+	if f.Min == nil && f.Max == nil {
+		return ""
+	}
+	n := v.Convert(reflect.TypeFor[float64]()).Float()
+	show := func(n float64) string {
+		if f.Type == durationType {
+			return time.Duration(n).String()
+		}
+		return strconv.FormatFloat(n, 'g', -1, 64)
+	}
+	switch {
+	case f.Min != nil && n < *f.Min:
+		return fmt.Sprintf("is %s, and must be at least %s", show(n), show(*f.Min))
+	case f.Max != nil && n > *f.Max:
+		return fmt.Sprintf("is %s, and must be at most %s", show(n), show(*f.Max))
 	}
 	return ""
 }
@@ -208,6 +254,9 @@ func (f *Field) setList(v reflect.Value, text string) string {
 				return problem
 			}
 			list = append(list, part)
+		}
+		if both := slices.DeleteFunc(slices.Clone(list), func(e string) bool { return !slices.Contains(f.OneOf, e) }); len(both) > 1 {
+			return fmt.Sprintf("holds %s: keep one of them", strings.Join(both, " and "))
 		}
 		v.Set(reflect.ValueOf(list).Convert(f.Type))
 		return ""

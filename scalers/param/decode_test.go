@@ -2,6 +2,7 @@ package param_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"net/url"
 	"reflect"
@@ -345,5 +346,60 @@ func TestDecodingIntoAnotherTypePanics(t *testing.T) {
 			}()
 			_, _ = plan.Decode(dst, param.Input{})
 		})
+	}
+}
+
+func TestBounds(t *testing.T) {
+	type trigger struct {
+		Length  int64         `param:"length" role:"target" min:"1"`
+		Share   float64       `param:"share,optional" min:"0.5" max:"1"`
+		Timeout time.Duration `param:"timeout,optional" max:"1m"`
+		Modes   []string      `param:"modes,optional" oneof:"a,b"`
+	}
+	plan := param.NewPlan(reflect.TypeFor[trigger]())
+	for name, tc := range map[string]struct {
+		in    map[string]string
+		free  bool
+		fault string
+	}{
+		"good":          {map[string]string{"length": "1", "share": "1", "timeout": "1m", "modes": "a,c"}, false, ""},
+		"low":           {map[string]string{"length": "0"}, false, "parameter length is 0, and must be at least 1 (set in metadata length)"},
+		"high":          {map[string]string{"length": "1", "share": "1.5"}, false, "parameter share is 1.5, and must be at most 1 (set in metadata share)"},
+		"long":          {map[string]string{"length": "1", "timeout": "2m"}, false, "parameter timeout is 2m0s, and must be at most 1m0s (set in metadata timeout)"},
+		"two of one":    {map[string]string{"length": "1", "modes": "b,c,a"}, false, "parameter modes holds b and a: keep one of them (set in metadata modes)"},
+		"free, missing": {nil, true, ""},
+		"free, low":     {map[string]string{"length": "0"}, true, ""},
+		"free, no text": {map[string]string{"length": "x"}, true, `parameter length is "x", which is not an integer of 64 bits (set in metadata length)`},
+	} {
+		_, err := plan.Decode(&trigger{}, param.Input{Metadata: tc.in, FreeTarget: tc.free})
+		if got := fmt.Sprint(err); (tc.fault == "" && err != nil) || (tc.fault != "" && got != tc.fault) {
+			t.Errorf("%s: got %v, want %q", name, err, tc.fault)
+		}
+	}
+}
+
+func TestMalformedBoundsPanic(t *testing.T) {
+	for name, typ := range map[string]reflect.Type{
+		"no number": reflect.TypeFor[struct {
+			F int `param:"f" min:"x"`
+		}](),
+		"of a text": reflect.TypeFor[struct {
+			F string `param:"f" max:"1"`
+		}](),
+		"no duration": reflect.TypeFor[struct {
+			F time.Duration `param:"f" max:"1"`
+		}](),
+		"no list": reflect.TypeFor[struct {
+			F string `param:"f" oneof:"a,b"`
+		}](),
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: it did not panic", name)
+				}
+			}()
+			param.NewPlan(typ)
+		}()
 	}
 }

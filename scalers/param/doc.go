@@ -22,6 +22,8 @@
 //     must be one of them;
 //   - sep: the separator of a list, default ",";
 //   - range: for lists of integers, the text that joins the ends of a range;
+//   - oneof: for lists, elements of which at most one may be given;
+//   - min, max: the bounds of a number or duration;
 //   - exclusive: the name of a set of which at most one parameter may be given;
 //   - deprecated: why the key should not be used any more; it still works;
 //   - removed: what to use instead; giving the key is a fault;
@@ -35,5 +37,5 @@
 // a mistake of the programmer, seen at start.
 //
 // [Plan.Decode] reports all faults of an input together, each with the key,
-// the places it may come from and what is wrong.
+// the place it came from, or may come from, and what is wrong.
 package param

@@ -33,16 +33,42 @@ func FingerprintOf(parts ...any) Fingerprint {
 	return Fingerprint(h.Sum(nil)[:16])
 }
 
-// Fingerprint hashes the type and all parameters of src, a pointer to the
+// Fingerprint hashes the type and all exported fields of src, a pointer to the
 // plan's struct.
-func (p *Plan) Fingerprint(src any) Fingerprint {
+func (p *Plan) Fingerprint(src any) Fingerprint { return p.fingerprint(src, nil) }
+
+// SharedFingerprint is [Plan.Fingerprint] without the target and activation,
+// which decide what a value means and not what it is.
+func (p *Plan) SharedFingerprint(src any) Fingerprint {
+	skip := map[string]bool{}
+	for i := range p.fields {
+		if p.fields[i].Role != Plain {
+			skip[fmt.Sprint(p.fields[i].index)] = true
+		}
+	}
+	return p.fingerprint(src, skip)
+}
+
+func (p *Plan) fingerprint(src any, skip map[string]bool) Fingerprint {
 	h := hmac.New(sha256.New, fingerprintKey)
 	writeText(h, p.typ.String())
-	v := reflect.ValueOf(src).Elem()
-	for i := range p.fields {
-		writeValue(h, v.FieldByIndex(p.fields[i].index))
-	}
+	writeFields(h, reflect.ValueOf(src).Elem(), nil, skip)
 	return Fingerprint(h.Sum(nil)[:16])
+}
+
+// writeFields hashes the exported fields of v but for those at the places of
+// skip. The zero value of skip skips nothing.
+func writeFields(h hash.Hash, v reflect.Value, path []int, skip map[string]bool) {
+	for i := range v.NumField() {
+		index := append(path[:len(path):len(path)], i)
+		switch field := v.Field(i); {
+		case !v.Type().Field(i).IsExported(), len(skip) > 0 && skip[fmt.Sprint(index)]:
+		case len(skip) > 0 && field.Kind() == reflect.Struct && field.Type() != secretType:
+			writeFields(h, field, index, skip)
+		default:
+			writeValue(h, field)
+		}
+	}
 }
 
 func writeText(h hash.Hash, text string) {
@@ -79,11 +105,7 @@ func writeValue(h hash.Hash, v reflect.Value) {
 	case reflect.Map:
 		writeMap(h, v)
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
-				writeValue(h, v.Field(i))
-			}
-		}
+		writeFields(h, v, nil, nil)
 	default:
 		panic(fmt.Sprintf("param: %s has no fingerprint", v.Type()))
 	}

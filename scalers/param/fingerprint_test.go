@@ -124,25 +124,44 @@ func TestFingerprintOfWhatIsNoParameterPanics(t *testing.T) {
 	}
 }
 
-// A plan's fingerprint is of the parameters alone, not of what the trigger
-// keeps between reads, and of the type.
+// A plan's fingerprint is of the type and the exported fields, parameters or
+// not; what the trigger keeps between reads is in others.
 func TestPlanFingerprint(t *testing.T) {
+	type server struct {
+		Address string `param:"address,optional"`
+		Limit   int    `param:"limit,optional" role:"activation"`
+	}
 	type trigger struct {
-		Key   string       `param:"key"`
-		Token param.Secret `param:"token,optional"`
-		State int
-		seen  []byte
+		Key    string       `param:"key"`
+		Token  param.Secret `param:"token,optional"`
+		Length float64      `param:"length,optional" role:"target"`
+		Server server
+		Bound  string
+		seen   []byte
 	}
 	type twin trigger
 	plan := param.NewPlan(reflect.TypeFor[trigger]())
-	base := plan.Fingerprint(&trigger{Key: "a"})
-	if plan.Fingerprint(&trigger{Key: "a", State: 7, seen: []byte("x")}) != base {
-		t.Error("what the trigger keeps changes its fingerprint")
+	base := &trigger{Key: "a"}
+	for name, tc := range map[string]struct {
+		other        *trigger
+		same, shared bool
+	}{
+		"state":      {&trigger{Key: "a", seen: []byte("x")}, true, true},
+		"key":        {&trigger{Key: "b"}, false, false},
+		"secret":     {&trigger{Key: "a", Token: param.NewSecret("t")}, false, false},
+		"bound":      {&trigger{Key: "a", Bound: "x"}, false, false},
+		"nested":     {&trigger{Key: "a", Server: server{Address: "x"}}, false, false},
+		"target":     {&trigger{Key: "a", Length: 5}, false, true},
+		"activation": {&trigger{Key: "a", Server: server{Limit: 5}}, false, true},
+	} {
+		if same := plan.Fingerprint(tc.other) == plan.Fingerprint(base); same != tc.same {
+			t.Errorf("%s: the fingerprint is the same: %v, want %v", name, same, tc.same)
+		}
+		if shared := plan.SharedFingerprint(tc.other) == plan.SharedFingerprint(base); shared != tc.shared {
+			t.Errorf("%s: the shared fingerprint is the same: %v, want %v", name, shared, tc.shared)
+		}
 	}
-	if plan.Fingerprint(&trigger{Key: "b"}) == base || plan.Fingerprint(&trigger{Key: "a", Token: param.NewSecret("t")}) == base {
-		t.Error("other parameters have the same fingerprint")
-	}
-	if param.NewPlan(reflect.TypeFor[twin]()).Fingerprint(&twin{Key: "a"}) == base {
+	if param.NewPlan(reflect.TypeFor[twin]()).Fingerprint(&twin{Key: "a"}) == plan.Fingerprint(base) {
 		t.Error("another type has the same fingerprint")
 	}
 }

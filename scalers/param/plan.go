@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -37,6 +38,10 @@ type Field struct {
 	Enum []string
 	// Separator splits lists; Range joins the ends of an integer range.
 	Separator, Range string
+	// OneOf are elements of which a list may hold at most one.
+	OneOf []string
+	// Min and Max, when not nil, bound a number, or a duration in nanoseconds.
+	Min, Max *float64
 	// Exclusive names a set of which at most one parameter may be given.
 	Exclusive string
 	// Deprecated and Removed say what to use instead of the key.
@@ -156,7 +161,18 @@ func newField(t reflect.Type, sf reflect.StructField, tag string, index []int) F
 	if text, ok := sf.Tag.Lookup("enum"); ok {
 		f.Enum = strings.Split(text, ",")
 	}
+	if text, ok := sf.Tag.Lookup("oneof"); ok {
+		if f.OneOf = strings.Split(text, ","); sf.Type.Kind() != reflect.Slice {
+			fail("oneof needs a list")
+		}
+	}
 	var err error
+	if f.Min, err = bound(sf.Tag, "min", sf.Type); err != nil {
+		fail("%v", err)
+	}
+	if f.Max, err = bound(sf.Tag, "max", sf.Type); err != nil {
+		fail("%v", err)
+	}
 	if f.From, err = origins(sf.Tag.Get("from")); err != nil {
 		fail("%v", err)
 	}
@@ -200,6 +216,27 @@ func origins(tag string) ([]Origin, error) {
 		from = append(from, o)
 	}
 	return from, nil
+}
+
+// bound reads the tag that bounds a number or a duration; nil when there is none.
+func bound(tag reflect.StructTag, name string, t reflect.Type) (*float64, error) {
+	text, ok := tag.Lookup(name)
+	if !ok {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	if t == durationType {
+		d, err := time.ParseDuration(text)
+		n := float64(d)
+		if err != nil {
+			return nil, fmt.Errorf("%s tag %q is not a duration", name, text)
+		}
+		return &n, nil
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || !t.ConvertibleTo(reflect.TypeFor[float64]()) {
+		return nil, fmt.Errorf("%s tag %q needs a number on both sides", name, text)
+	}
+	return &n, nil
 }
 
 func role(tag string, t reflect.Type) (Role, error) {

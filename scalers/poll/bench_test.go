@@ -53,7 +53,7 @@ func (s *benchSink) Put(scalers.Reading)                    { s.readings++ }
 func benchKey(i int) Key                                    { return Key{Kind: "ScaledObject", Name: fmt.Sprint(i)} }
 func benchScaler(b *testing.B, kind, source string, i int) *scalers.Scaler {
 	b.Helper()
-	s, _, err := scalers.Decode(kind, param.Input{Metadata: map[string]string{"source": source, "key": fmt.Sprint(i)}})
+	s, _, err := scalers.Decode(kind, param.Input{Metadata: map[string]string{"source": source, "key": fmt.Sprint(i)}}, scalers.Setting{})
 	if err != nil {
 		b.Fatal(err)
 	}

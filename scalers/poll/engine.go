@@ -82,6 +82,10 @@ type Subscription struct {
 	interval time.Duration
 	owned    bool
 	query    *query
+	// fingerprint and activation are of its own scaler, which may not be the one
+	// that is read.
+	fingerprint param.Fingerprint
+	activation  float64
 }
 
 // Engine reads triggers. It is safe for concurrent use.
@@ -114,6 +118,11 @@ func New(opts Options) *Engine {
 func (e *Engine) Run(ctx context.Context) error {
 	e.mu.Lock()
 	e.ctx = ctx
+	for _, s := range e.sources {
+		for _, q := range s.queries {
+			e.watch(q)
+		}
+	}
 	e.mu.Unlock()
 	const pulse = time.Second // bounds how old LastTick gets while nothing is due
 	timer := time.NewTimer(0)
@@ -159,7 +168,7 @@ func (e *Engine) shutDown() {
 	e.mu.Unlock()
 	e.rounds.Wait()
 	for _, s := range sources {
-		s.link.close()
+		s.close()
 	}
 }
 
@@ -183,7 +192,7 @@ func (e *Engine) Set(key Key, members []Member) []*Subscription {
 		}
 		subs[i] = e.subscribe(key, m, owned)
 		if r := subs[i].query.last; r.Known() { // another object reads the same
-			m.Sink.Put(r)
+			subs[i].put(r, false)
 		}
 	}
 	for _, s := range old {

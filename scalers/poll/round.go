@@ -142,6 +142,10 @@ func (e *Engine) start() {
 		}
 		e.running++
 		g.source.inFlight++
+		g.began = now
+		if g.round.all {
+			g.woken = false
+		}
 		e.rounds.Add(1)
 		go e.run(g, g.round, batch, now)
 	}
@@ -196,13 +200,19 @@ func (e *Engine) record(batch []*query, reading func(*query) scalers.Reading) {
 }
 
 // reschedule makes g due at the time, and not before unless it has queries that
-// were never read. A group that lost its queries or owner is due no more.
+// were never read, time changes a value, or an event came meanwhile. A group that lost its queries or owner is due no more.
 func (e *Engine) reschedule(g *group, now, at time.Time) {
 	if g.place >= 0 {
 		heap.Remove(&e.due, g.place)
 	}
 	if len(g.queries) == 0 || !g.owned() {
 		return
+	}
+	if next := g.next(now); !next.IsZero() && next.Before(at) {
+		at = next
+	}
+	if g.woken && !g.backoff.down() && !g.source.backoff.down() {
+		at = g.wakeTime(now)
 	}
 	g.regular = at
 	e.schedule(g, at)
@@ -213,7 +223,7 @@ func (e *Engine) reschedule(g *group, now, at time.Time) {
 func (e *Engine) run(g *group, r *round, batch []*query, began time.Time) {
 	defer e.rounds.Done()
 	results := make([]scalers.Result, len(batch))
-	err := e.read(g.source, batch, results)
+	err := e.read(g.source, batch, results, began)
 	took := time.Since(began)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -228,7 +238,7 @@ func (e *Engine) run(g *group, r *round, batch []*query, began time.Time) {
 		late = began.Sub(r.due)
 	}
 	i := 0
-	e.record(batch, func(q *query) scalers.Reading {
+	e.record(batch, func(*query) scalers.Reading {
 		res := results[i]
 		i++
 		if err != nil {
@@ -236,7 +246,6 @@ func (e *Engine) run(g *group, r *round, batch []*query, began time.Time) {
 		}
 		return scalers.Reading{
 			Value: res.Value, Err: res.Err, At: began, Took: took, Late: late,
-			Active: res.Err == nil && res.Value.Activity > q.scaler.Activation,
 		}
 	})
 	e.settle(g, r, results, err, began)
@@ -295,7 +304,7 @@ func (e *Engine) answered(g *group, now time.Time) {
 }
 
 // read opens the connection and reads batch in chunks. The error concerns all.
-func (e *Engine) read(src *source, batch []*query, results []scalers.Result) (err error) {
+func (e *Engine) read(src *source, batch []*query, results []scalers.Result, began time.Time) (err error) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.opts.Timeout)
 	defer cancel()
 	conn, err := src.link.acquire(ctx, src.ref.Open)
@@ -311,15 +320,15 @@ func (e *Engine) read(src *source, batch []*query, results []scalers.Result) (er
 		for _, q := range batch[start:end] {
 			chunk = append(chunk, q.scaler)
 		}
-		if err := e.readChunk(src, conn, chunk, results[start:end]); err != nil {
+		if err := e.readChunk(src, conn, chunk, results[start:end], began); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *Engine) readChunk(src *source, conn scalers.Conn, chunk []*scalers.Scaler, out []scalers.Result) error {
-	ctx, cancel := context.WithTimeout(e.ctx, e.opts.Timeout)
+func (e *Engine) readChunk(src *source, conn scalers.Conn, chunk []*scalers.Scaler, out []scalers.Result, began time.Time) error {
+	ctx, cancel := context.WithTimeout(scalers.WithNow(e.ctx, began), e.opts.Timeout)
 	defer cancel()
 	err := scalers.Read(ctx, conn, chunk, out)
 	if !e.logPanic(src, err) {

@@ -23,7 +23,29 @@ type source struct {
 	// strikes are groups that worked and failed since the source last answered
 	// any.
 	strikes map[*group]bool
-	link    link
+	// link is what rounds read with, watchLink what watches listen on.
+	link, watchLink link
+}
+
+// close closes the connections, now or after their last use.
+func (s *source) close() {
+	s.link.close()
+	s.watchLink.close()
+}
+
+// next returns when time alone changes the value of a query after now, or the
+// zero time.
+func (g *group) next(now time.Time) time.Time {
+	var first time.Time
+	for _, q := range g.queries {
+		if q.scaler.Next == nil {
+			continue
+		}
+		if at := q.scaler.Next(now); !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
 }
 
 // hash spreads sources over an interval.
@@ -66,6 +88,9 @@ type group struct {
 	backoff backoff
 	// worked tells whether it was ever answered.
 	worked bool
+	// woken tells that an event asks for a round, and began when the last one did.
+	woken bool
+	began time.Time
 }
 
 // owned tells whether this replica polls any query of g.
@@ -103,15 +128,29 @@ type query struct {
 	// subs is replaced, never changed, so that rounds may use it unlocked.
 	subs  atomic.Pointer[[]*Subscription]
 	owned int
-	// last is the newest reading.
+	// last is the newest reading, whose activity each subscription judges.
 	last scalers.Reading
+	// pushed tells that an event said that it is active, since it was last read.
+	pushed bool
+	// unwatch ends the watch; nil when there is none.
+	unwatch context.CancelFunc
 }
 
 // publish hands r to every subscription.
 func (q *query) publish(r scalers.Reading) {
-	for _, s := range *q.subs.Load() {
-		s.sink.Put(r)
+	pushed := q.pushed
+	if r.Err == nil {
+		q.pushed = false
 	}
+	for _, s := range *q.subs.Load() {
+		s.put(r, pushed)
+	}
+}
+
+// put hands r to the sink. It is active when its value says so, or an event did.
+func (s *Subscription) put(r scalers.Reading, pushed bool) {
+	r.Active = r.Err == nil && (pushed || r.Value.Activity > s.activation)
+	s.sink.Put(r)
 }
 
 // link is a source's connection: opened by the first round that needs it,

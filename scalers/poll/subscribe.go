@@ -10,7 +10,7 @@ import (
 
 // is tells whether s already reads what m asks for.
 func (s *Subscription) is(m Member) bool {
-	return s.sink == m.Sink && s.interval == m.Interval && s.query.scaler.Fingerprint == m.Scaler.Fingerprint
+	return s.sink == m.Sink && s.interval == m.Interval && s.fingerprint == m.Scaler.Fingerprint
 }
 
 func (e *Engine) subscribe(key Key, m Member, owned bool) *Subscription {
@@ -21,15 +21,19 @@ func (e *Engine) subscribe(key Key, m Member, owned bool) *Subscription {
 			strikes: map[*group]bool{},
 		}
 		src.link.init()
+		src.watchLink.init()
 		e.sources[m.Scaler.Source.Fingerprint] = src
 	}
-	q := src.queries[m.Scaler.Fingerprint]
+	q := src.queries[m.Scaler.Query]
 	if q == nil {
 		q = &query{scaler: m.Scaler}
 		q.subs.Store(&[]*Subscription{})
-		src.queries[m.Scaler.Fingerprint] = q
+		src.queries[m.Scaler.Query] = q
 	}
-	s := &Subscription{engine: e, key: key, sink: m.Sink, interval: m.Interval, query: q}
+	s := &Subscription{
+		engine: e, key: key, sink: m.Sink, interval: m.Interval, query: q,
+		fingerprint: m.Scaler.Fingerprint, activation: m.Scaler.Activation,
+	}
 	subs := append(slices.Clone(*q.subs.Load()), s)
 	q.subs.Store(&subs)
 	e.place(src, q)
@@ -49,11 +53,11 @@ func (e *Engine) unsubscribe(s *Subscription, now time.Time) {
 		return
 	}
 	e.leave(q)
-	delete(src.queries, q.scaler.Fingerprint)
+	delete(src.queries, q.scaler.Query)
 	if len(src.queries) == 0 {
 		delete(e.sources, src.ref.Fingerprint)
 		if !e.ended { // else Run's end closes it
-			e.rounds.Go(src.link.close) // may wait for a connection that is being opened
+			e.rounds.Go(src.close) // may wait for a connection that is being opened
 		}
 	}
 }
@@ -66,6 +70,7 @@ func (e *Engine) setOwned(s *Subscription, owned bool) {
 		s.query.owned--
 	}
 	s.owned = owned
+	e.watch(s.query)
 }
 
 // place puts q into the group of its source, kind and the shortest interval of

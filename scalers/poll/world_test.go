@@ -103,6 +103,7 @@ type backend struct {
 	onOpen  func(ctx context.Context) error
 	onClose func()
 	onRead  func(ctx context.Context, keys []string, out []scalers.Result) error
+	stream  stream
 
 	attempts, opened, closed, misused int
 	calls                             []call
@@ -387,7 +388,7 @@ func (w *world) trigger(kind, key string, more ...string) *scalers.Scaler {
 		k, v, _ := strings.Cut(m, "=")
 		metadata[k] = v
 	}
-	s, _, err := scalers.Decode(kind, param.Input{Metadata: metadata})
+	s, _, err := scalers.Decode(kind, param.Input{Metadata: metadata}, scalers.Setting{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

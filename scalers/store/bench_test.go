@@ -30,7 +30,7 @@ func BenchmarkDecode(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				s, _, err := scalers.Decode("redis", in)
+				s, _, err := scalers.Decode("redis", in, scalers.Setting{})
 				if (err != nil) != (name == "faults") || (s == nil) != (name == "faults") {
 					b.Fatal(s, err)
 				}

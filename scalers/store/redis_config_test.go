@@ -72,7 +72,7 @@ func TestRedisParameterFaults(t *testing.T) {
 					in.Metadata[k] = v
 				}
 			}
-			s, _, err := scalers.Decode("redis", in)
+			s, _, err := scalers.Decode("redis", in, scalers.Setting{})
 			if err == nil {
 				t.Fatalf("%s: it decodes as %+v", tc.reason, s)
 			}
@@ -99,7 +99,7 @@ func TestRedisParameterFaults(t *testing.T) {
 func TestRedisNotices(t *testing.T) {
 	_, notices, err := scalers.Decode("redis", param.Input{Metadata: m{
 		"listName": "orders", "address": "h:1", "metricName": "mine", "listlength": "7",
-	}})
+	}}, scalers.Setting{})
 	if err != nil || len(notices) != 2 || notices[0].Key != "listlength" || notices[1].Key != "metricName" {
 		t.Errorf("got notices %v, %v; want one for each key that has no effect", notices, err)
 	}

@@ -29,7 +29,7 @@ func list(t testing.TB, addr, key string, metadata, auth m) *scalers.Scaler {
 	all := m{"address": addr, "listName": key}
 	maps.Copy(all, metadata)
 	maps.DeleteFunc(all, func(_, v string) bool { return v == "" })
-	s, _, err := scalers.Decode("redis", param.Input{Metadata: all, Auth: auth})
+	s, _, err := scalers.Decode("redis", param.Input{Metadata: all, Auth: auth}, scalers.Setting{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +248,7 @@ func TestRedisFormsOfAddress(t *testing.T) {
 			in.Metadata = m{}
 		}
 		in.Metadata["listName"] = "orders"
-		s, notices, err := scalers.Decode("redis", in)
+		s, notices, err := scalers.Decode("redis", in, scalers.Setting{})
 		if err != nil || len(notices) > 0 {
 			t.Errorf("%s: %v, notices %v", name, err, notices)
 			continue

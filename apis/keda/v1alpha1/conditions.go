@@ -23,6 +23,8 @@ const (
 	ConditionPaused ConditionType = "Paused"
 	// ConditionHPAActive is True while the HorizontalPodAutoscaler is able to scale, or has nothing to scale at zero.
 	ConditionHPAActive ConditionType = "HPAActive"
+	// ConditionWarning is True while something in the object has no effect or soon will not. It is there only then.
+	ConditionWarning ConditionType = "Warning"
 )
 
 // Reasons of conditions. The comment names the condition types and statuses that they go with.
@@ -51,11 +53,13 @@ const (
 	ReasonHPAActive             = "HPAActive"             // HPAActive True
 	ReasonScalingDisabled       = "ScalingDisabled"       // HPAActive True
 	ReasonHPAMetricsUnavailable = "HPAMetricsUnavailable" // HPAActive False
+
+	ReasonTriggerParameters = "TriggerParameters" // Warning True
 )
 
 // Condition reports one aspect of how an object is doing.
 type Condition struct {
-	// type is the aspect reported on: Ready, Active, Fallback, Paused or HPAActive.
+	// type is the aspect reported on: Ready, Active, Fallback, Paused, HPAActive or Warning.
 	Type ConditionType `json:"type"`
 
 	// status is True, False, or Unknown when it cannot be told.
@@ -95,7 +99,7 @@ type Conditions []Condition
 // conditionOrder is the order in which conditions are listed, so that the list never changes by order alone. Types
 // that are not named here come last.
 var conditionOrder = []ConditionType{
-	ConditionReady, ConditionActive, ConditionFallback, ConditionPaused, ConditionHPAActive,
+	ConditionReady, ConditionActive, ConditionFallback, ConditionPaused, ConditionHPAActive, ConditionWarning,
 }
 
 // Get returns the condition of a type. A type that is not in the list is one whose status is Unknown.

@@ -1,0 +1,159 @@
+package scalers
+
+import (
+	"context"
+	"reflect"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/freshet-io/freshet/scalers/param"
+)
+
+// Scaler is a decoded trigger as the host sees it: immutable but for what its
+// struct keeps between reads, which only reads touch.
+type Scaler struct {
+	// Stem is the readable end of the metric name.
+	Stem string
+	// Target is what one replica should handle; 0 when the kind declares none.
+	Target float64
+	// Activation is the number above which the trigger is active.
+	Activation float64
+	// Fingerprint identifies the resolved configuration.
+	Fingerprint param.Fingerprint
+	// Query identifies what is read: scalers with equal ones are one read.
+	Query param.Fingerprint
+	// Source is the connection it shares.
+	Source SourceRef
+	// Kind is its registration.
+	Kind *Registration
+	// Resource is what the HPA measures itself, of a kind that is a resource:
+	// such a scaler has no source and is never read.
+	Resource *autoscalingv2.MetricSpec
+	// Watch, when set, calls event on what the source tells of the trigger's
+	// activity, until ctx ends or the connection does. See [Kind.Watch].
+	Watch func(ctx context.Context, conn Conn, event func(active bool)) error
+	// Next, when set, returns when time alone changes the value. See [Kind.Next].
+	Next func(now time.Time) time.Time
+
+	trigger any
+	read    func(ctx context.Context, conn Conn, batch []*Scaler, out []Result) error
+}
+
+// SourceRef is a source without its connection's type.
+type SourceRef struct {
+	// Fingerprint identifies the source.
+	Fingerprint param.Fingerprint
+	// Name is for people and holds no secret.
+	Name string
+	// Open connects.
+	Open func(ctx context.Context) (Conn, error)
+}
+
+// Decode makes a scaler of a trigger's type and parameters. The error is of
+// class Configuration and names every fault; notices tell what the user should
+// know about parameters that are good.
+func Decode(typeName string, in param.Input, setting Setting) (*Scaler, []param.Notice, error) {
+	r, err := Find(typeName)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r.decode(in, setting)
+}
+
+// fill makes a trigger of its parameters and setting. A panic of the trigger's
+// code is an error.
+func fill[T any](r *Registration, in param.Input, setting Setting) (trigger T, notices []param.Notice, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = ConfigurationError("decoding the trigger: %v", p)
+		}
+	}()
+	trigger = reflect.New(r.Struct).Interface().(T)
+	in.FreeTarget = setting.Formula
+	if notices, err = r.Plan.Decode(trigger, in); err != nil {
+		return trigger, notices, &Error{Class: Configuration, Err: err}
+	}
+	if b, ok := any(trigger).(Binder); ok {
+		setting.Metadata, setting.Env = in.Metadata, in.Env
+		if err := b.Bind(setting); err != nil {
+			return trigger, notices, &Error{Class: Configuration, Err: joinedError{err}}
+		}
+	}
+	if v, ok := any(trigger).(Validator); ok {
+		if err := v.Validate(); err != nil {
+			return trigger, notices, &Error{Class: Configuration, Err: joinedError{err}}
+		}
+	}
+	return trigger, notices, nil
+}
+
+func decode[C Conn, T Trigger[C]](r *Registration, k Kind[C, T], in param.Input, setting Setting) (s *Scaler, notices []param.Notice, err error) {
+	trigger, notices, err := fill[T](r, in, setting)
+	if err != nil {
+		return nil, notices, err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s, err = nil, ConfigurationError("decoding the trigger: %v", p)
+		}
+	}()
+	source := trigger.Source()
+	s = &Scaler{
+		Stem: trigger.Stem(), Target: target(r, trigger),
+		Fingerprint: r.Plan.Fingerprint(trigger), Query: r.Plan.SharedFingerprint(trigger),
+		Source: SourceRef{
+			Fingerprint: param.FingerprintOf(reflect.TypeOf(source).String(), source),
+			Name:        source.String(),
+			Open:        opener(source),
+		},
+		Kind: r, trigger: trigger, read: reader(k),
+	}
+	s.Activation, _ = r.Plan.RoleValue(trigger, param.Activation)
+	if k.ReadsTarget {
+		s.Query = s.Fingerprint
+	}
+	if k.Watch != nil {
+		s.Watch = func(ctx context.Context, conn Conn, event func(bool)) error {
+			return watch(ctx, k, conn, trigger, event)
+		}
+	}
+	if k.Next != nil {
+		s.Next = func(now time.Time) time.Time { return k.Next(trigger, now) }
+	}
+	return s, notices, nil
+}
+
+// target is the trigger's own, or that of the parameter with the role.
+func target(r *Registration, trigger any) float64 {
+	if t, ok := trigger.(Targeter); ok {
+		return t.Target()
+	}
+	n, _ := r.Plan.RoleValue(trigger, param.Target)
+	return n
+}
+
+// joinedError is an error that joins others with "; ", as [param.Faults] does: its
+// text stands in conditions and events.
+type joinedError struct{ error }
+
+// Error puts the lines of the text into one.
+func (e joinedError) Error() string { return strings.ReplaceAll(e.error.Error(), "\n", "; ") }
+
+// Unwrap returns what was joined.
+func (e joinedError) Unwrap() error { return e.error }
+
+// opener returns the untyped form of a source's Open, in which a panic is an
+// error.
+func opener[C Conn](source Source[C]) func(context.Context) (Conn, error) {
+	return func(ctx context.Context) (conn Conn, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				conn, err = nil, &PanicError{Value: p, Stack: debug.Stack()}
+			}
+		}()
+		return source.Open(ctx)
+	}
+}
