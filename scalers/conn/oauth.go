@@ -123,7 +123,7 @@ func (t *Tokens) Token(ctx context.Context) (param.Secret, error) {
 		return param.Secret{}, err
 	}
 	defer func() { <-t.turn }()
-	now := time.Now()
+	now := scalers.Now(ctx)
 	if now.Before(t.fresh) {
 		return t.token, nil
 	}

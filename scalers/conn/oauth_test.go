@@ -25,6 +25,7 @@ type issuer struct {
 	issued  atomic.Int64
 	expires atomic.Int64 // the expires_in of tokens; 0 tells none
 	params  atomic.Bool  // the secret is wanted in the body and not the header
+	refuses atomic.Bool  // the secret is wrong
 	last    atomic.Pointer[url.Values]
 }
 
@@ -42,7 +43,7 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !inHeader {
 		id, given = r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	}
-	if inHeader == i.params.Load() || id != "id" || given != secret {
+	if inHeader == i.params.Load() || id != "id" || given != secret || i.refuses.Load() {
 		w.WriteHeader(http.StatusUnauthorized)
 		fmt.Fprintf(w, `{"error":"invalid_client","error_description":"the secret %s\nis not right"}`, given)
 		return
@@ -112,6 +113,34 @@ func TestTokenThatEndedIsReplaced(t *testing.T) {
 	for n := range 3 {
 		if got, want := fetch(t, source), fmt.Sprint("token-", n+1); got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+// A token is replaced before it ends and, when that fails, used to its end.
+func TestTokenIsReplacedInTime(t *testing.T) {
+	i := newIssuer(t)
+	i.expires.Store(100)
+	source := tokens(t, i.client(), conn.TLS{})
+	start := time.Now()
+	at := func(second int) string {
+		token, err := source.Token(scalers.WithNow(t.Context(), start.Add(time.Duration(second)*time.Second)))
+		if err != nil {
+			return scalers.ClassOf(err).String()
+		}
+		return token.Reveal()
+	}
+	for _, step := range []struct {
+		second int
+		works  bool
+		want   string
+	}{
+		{0, true, "token-1"}, {70, true, "token-1"}, {80, true, "token-2"}, {149, true, "token-2"},
+		{160, false, "token-2"}, {178, false, "token-2"}, {181, false, "authentication"}, {182, true, "token-3"},
+	} {
+		i.refuses.Store(!step.works)
+		if got := at(step.second); got != step.want {
+			t.Errorf("after %d s: got %s, want %s", step.second, got, step.want)
 		}
 	}
 }
