@@ -27,7 +27,7 @@ const (
 type HTTPAuth struct {
 	// How to authenticate: any of apiKey, basic, bearer, custom, tls and oauth,
 	// separated by commas. Of basic, bearer and oauth only one may be given.
-	Modes []string `param:"authModes|authMode,optional" from:"metadata,auth" enum:"apiKey,basic,tls,bearer,custom,oauth"`
+	Modes []string `param:"authModes|authMode,optional" from:"metadata,auth" enum:"apiKey,basic,tls,bearer,custom,oauth" oneof:"bearer,basic,oauth"`
 	// Token of mode bearer.
 	BearerToken param.Secret `param:"bearerToken|token,optional" from:"auth"`
 	// User name of mode basic.
@@ -54,28 +54,16 @@ type HTTPAuth struct {
 // has tells whether the mode is on.
 func (a HTTPAuth) has(mode string) bool { return slices.Contains(a.Modes, mode) }
 
-// Validate checks what each mode needs. The trigger understands the given modes
-// and no other.
-func (a HTTPAuth) Validate(understood ...string) error {
+// UsesAuthorization tells whether a mode says who asks in the header
+// Authorization, which then is free for nothing else.
+func (a HTTPAuth) UsesAuthorization() bool { return a.has(Bearer) || a.has(Basic) || a.has(ByOAuth) }
+
+// Validate checks what each mode needs.
+func (a HTTPAuth) Validate() error {
 	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	var exclusive []string
-	for _, mode := range []string{Bearer, Basic, ByOAuth} {
-		if a.has(mode) {
-			exclusive = append(exclusive, mode)
-		}
-	}
-	if len(exclusive) > 1 {
-		fault("parameter authModes names %s: keep one of them", strings.Join(exclusive, " and "))
-	}
-	for _, mode := range a.Modes {
-		if !slices.Contains(understood, mode) {
-			fault("parameter authModes names %s, which this trigger does not support: it supports %s", mode, strings.Join(understood, ", "))
-		}
-	}
 	needs := func(mode, key string, missing bool) {
 		if a.has(mode) && missing {
-			fault("parameter %s is missing: authModes names %s", key, mode)
+			faults = append(faults, fmt.Errorf("parameter %s is missing: authModes names %s", key, mode))
 		}
 	}
 	needs(Bearer, "bearerToken", a.BearerToken.Empty())

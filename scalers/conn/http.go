@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/param"
@@ -256,22 +255,4 @@ func retryAfter(h http.Header) time.Duration {
 // urlName is u without what may be secret: the user, the query, the fragment.
 func urlName(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-}
-
-// mostQuoted is how many bytes of a server's own words an error has.
-const mostQuoted = 300
-
-// oneLine is a server's own words as part of an error: on one line, and not
-// long.
-func oneLine(said string) string {
-	said = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(said, "?"))
-	if len(said) > mostQuoted {
-		said = strings.ToValidUTF8(said[:mostQuoted], "") + "…"
-	}
-	return strings.TrimSpace(said)
 }

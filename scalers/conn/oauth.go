@@ -218,5 +218,5 @@ func (t *Tokens) quote(r *oauth2.RetrieveError) string {
 			said = strings.ReplaceAll(said, secret, "…")
 		}
 	}
-	return ": " + oneLine(said)
+	return ": " + Quote(said)
 }

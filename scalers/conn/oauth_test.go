@@ -310,7 +310,7 @@ func TestOAuthFaults(t *testing.T) {
 		"no scheme":  {conn.OAuth{TokenURI: "idp/" + secret, ClientID: "i", ClientSecret: param.NewSecret("s")}, []string{"oauthTokenURI"}},
 		"two scopes": {conn.OAuth{TokenURI: "http://h", ClientID: "i", ClientSecret: param.NewSecret("s"), Scopes: []string{"a"}, EndpointParams: url.Values{"scope": {"b"}}}, []string{"scopes", "endpointParams"}},
 	} {
-		err := conn.HTTPAuth{Modes: []string{"oauth"}, OAuth: tc.auth}.Validate("oauth")
+		err := conn.HTTPAuth{Modes: []string{"oauth"}, OAuth: tc.auth}.Validate()
 		for _, say := range tc.says {
 			if err == nil || !strings.Contains(err.Error(), say) || strings.Contains(err.Error(), secret) {
 				t.Errorf("%s: got %v, want %s", name, err, say)

@@ -81,7 +81,7 @@ func TestHTTPTLS(t *testing.T) {
 		}
 	}
 	wrong := conn.HTTPAuth{Modes: []string{"tls"}, TLS: conn.TLS{Cert: pair.Cert, Key: locked, KeyPassword: param.NewSecret("x")}}
-	if err := wrong.Validate("tls"); err == nil || !strings.Contains(err.Error(), "keyPassword") {
+	if err := wrong.Validate(); err == nil || !strings.Contains(err.Error(), "keyPassword") {
 		t.Errorf("a wrong password: got %v", err)
 	}
 }
