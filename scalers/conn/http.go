@@ -26,6 +26,9 @@ type HTTP struct {
 	Auth HTTPAuth
 	// Sign says how requests are signed for a cloud.
 	Sign SignerConfig
+	// ServerName is the name that the server's certificate must be for; "" is the
+	// host of the address.
+	ServerName string
 }
 
 // NewHTTP is the server of the address. Of auth it keeps what has an effect.
@@ -70,6 +73,7 @@ func (h HTTP) Open(context.Context) (*HTTPConn, error) {
 	if err != nil {
 		return nil, err
 	}
+	tlsConfig.ServerName = h.ServerName
 	c := &HTTPConn{auth: h.Auth, client: http.Client{
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsConfig, ForceAttemptHTTP2: true,
