@@ -102,7 +102,10 @@ type transport struct{ client *http.Client }
 // mostBody is more than 32 messages of 64 KiB are, written as XML.
 const mostBody = 16 << 20
 
-// Do sends the request. An error is of type *unreachable.
+// errTooLong is the error of an answer that no queue has.
+var errTooLong = scalers.UnavailableError("the server answers with more than %d MiB, which no queue's answer has", mostBody>>20)
+
+// Do sends the request. The error of one that is not answered is *unreachable.
 func (t transport) Do(r *http.Request) (*http.Response, error) {
 	response, err := t.client.Do(r)
 	if err != nil {
@@ -111,6 +114,10 @@ func (t transport) Do(r *http.Request) (*http.Response, error) {
 			err = outer.Err
 		}
 		return nil, &unreachable{err}
+	}
+	if response.ContentLength > mostBody {
+		_ = response.Body.Close() // nobody reads it
+		return nil, errTooLong
 	}
 	response.Body = &body{ReadCloser: response.Body, left: mostBody}
 	return response, nil
@@ -135,7 +142,7 @@ func (b *body) Read(p []byte) (int, error) {
 	b.left -= int64(n)
 	switch {
 	case b.left < 0:
-		return n, scalers.UnavailableError("the server answers with more than %d MiB, which no queue's answer has", mostBody>>20)
+		return n, errTooLong
 	case err != nil && !errors.Is(err, io.EOF):
 		return n, scalers.UnavailableError("the answer breaks off: %w", err)
 	}

@@ -71,6 +71,31 @@ func refuses(status int, code string) http.HandlerFunc {
 
 func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
+// An answer without a length is read up to where no queue's would go on.
+func TestEndlessAnswersAreCutOff(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusOK, http.StatusInternalServerError} {
+		var sent atomic.Int64
+		connection, _ := fake(t, map[string]http.HandlerFunc{"orders": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			for block := make([]byte, 1<<20); ; {
+				n, err := w.Write(block)
+				if sent.Add(int64(n)); err != nil {
+					return
+				}
+			}
+		}})
+		s := trigger(t, "orders", connection, m{"queueLengthStrategy": "visibleonly"})
+		r := read(t, open(t, s), s)[0]
+		if r.Err == nil || !strings.Contains(r.Err.Error(), "more than 16 MiB") {
+			t.Errorf("status %d is read as %+v", status, r)
+		}
+		if n := sent.Load(); n > 64<<20 {
+			t.Errorf("status %d: %d MiB were taken", status, n>>20)
+		}
+	}
+}
+
 // A queue that cannot be read hurts itself alone.
 func TestQueuesFailByThemselves(t *testing.T) {
 	t.Parallel()
