@@ -59,7 +59,7 @@ func ofKey(err error) bool {
 }
 
 // isNoSuchKey tells whether the command wants a key to exist, and it does not.
-func isNoSuchKey(err error) bool { return redis.HasErrorPrefix(err, "ERR no such key") }
+func isNoSuchKey(err error) bool { return redis.HasErrorPrefix(err, "no such key") }
 
 // redisError gives an error of the server or the network its class.
 func redisError(err error) error {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // RedisSentinelOptions say how a primary, its replica and their sentinels are to
@@ -153,12 +153,31 @@ func (s *RedisSentinels) knows(ctx context.Context, sentinel *Redis) error {
 
 // Primary is the server that the first sentinel names as the primary.
 func (s *RedisSentinels) Primary(ctx context.Context) (*Redis, error) {
-	parts, err := s.Sentinels[0].Client().Do(ctx, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", RedisPrimary).StringSlice()
-	if err != nil || len(parts) != 2 {
-		return nil, fmt.Errorf("asking for the primary: %v, %w", parts, err)
+	return s.named(ctx, s.Sentinels[0])
+}
+
+// Agree is nil when all sentinels name the server as the primary.
+func (s *RedisSentinels) Agree(ctx context.Context, primary *Redis) error {
+	for _, sentinel := range s.Sentinels {
+		named, err := s.named(ctx, sentinel)
+		if err != nil {
+			return err
+		}
+		if named != primary {
+			return fmt.Errorf("sentinel %s names %s", sentinel.Addr(), named.Addr())
+		}
+	}
+	return nil
+}
+
+// named is the server that the sentinel names as the primary.
+func (s *RedisSentinels) named(ctx context.Context, sentinel *Redis) (*Redis, error) {
+	parts, err := sentinel.Client().Do(ctx, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", RedisPrimary).StringSlice()
+	if err != nil {
+		return nil, fmt.Errorf("asking for the primary: %w", err)
 	}
 	for _, server := range s.Servers {
-		if server.Addr() == net.JoinHostPort(parts[0], parts[1]) {
+		if server.Addr() == strings.Join(parts, ":") {
 			return server, nil
 		}
 	}
