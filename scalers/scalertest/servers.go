@@ -28,3 +28,25 @@ func Redis(t testing.TB, o servers.RedisOptions) *servers.Redis {
 	})
 	return r
 }
+
+// Kafka starts a cluster that ends with the test. Where Kafka or Java is not
+// installed the test is skipped or, in CI, fails.
+func Kafka(t testing.TB, o servers.KafkaOptions) *servers.Kafka {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	k, err := servers.StartKafka(t.Context(), o)
+	switch {
+	case servers.IsNotInstalled(err) && os.Getenv("CI") == "":
+		t.Skip(err)
+	case err != nil:
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := k.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return k
+}

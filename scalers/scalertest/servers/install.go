@@ -15,6 +15,8 @@ import (
 
 // packages are the Debian packages of the programs that this package starts.
 var packages = map[string]string{
+	"java":         "default-jre-headless",
+	"mvn":          "maven",
 	"prometheus":   "prometheus",
 	"redis-server": "redis-server",
 }
@@ -28,6 +30,25 @@ func Package(program string) (string, error) {
 			program, strings.Join(slices.Sorted(maps.Keys(packages)), ", "))
 	}
 	return pkg, nil
+}
+
+// installers install the programs that are no Debian package, unless they are
+// there already.
+var installers = map[string]func(ctx context.Context, log io.Writer) error{
+	"kafka": installKafka,
+}
+
+// InstallProgram installs a program that this package starts, unless it is there
+// already, and writes what it does to log. See [Install] for what it needs.
+func InstallProgram(ctx context.Context, log io.Writer, program string) error {
+	if install := installers[program]; install != nil {
+		return install(ctx, log)
+	}
+	pkg, err := Package(program)
+	if err != nil {
+		return err
+	}
+	return Install(ctx, log, pkg, program)
 }
 
 // Install installs the Debian package pkg, unless program is there already, and
