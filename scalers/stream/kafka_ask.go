@@ -188,7 +188,7 @@ func (c *kafkaConn) findCoordinators(ctx context.Context, groups []string) (foun
 	found, errs = map[string]string{}, map[string]error{}
 	for i, group := range groups {
 		r := &replies[i]
-		if err := kafkaError(r.ErrorCode, "finding the coordinator of group "+strconv.Quote(group)); err != nil {
+		if err := kafkaError(r.ErrorCode, "finding the coordinator"); err != nil {
 			errs[group] = err
 			continue
 		}

@@ -213,4 +213,3 @@ func parallel(n int, do func(i int)) {
 	default:
 	}
 }
-

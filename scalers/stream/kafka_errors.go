@@ -24,7 +24,7 @@ func kafkaError(code int16, what string) error {
 	case kafka.TopicAuthorizationFailed:
 		return scalers.AuthenticationError("the user may not read %s: give it the right Describe on the topic: %w", what, codeError(code))
 	case kafka.GroupAuthorizationFailed:
-		return scalers.AuthenticationError("the user may not read %s: give it the right Describe on the group: %w", what, codeError(code))
+		return scalers.AuthenticationError("the user may not read the offsets: give it the right Describe on the group: %w", codeError(code))
 	case kafka.ClusterAuthorizationFailed:
 		return scalers.AuthenticationError("the user may not read %s: give it the right Describe on the cluster: %w", what, codeError(code))
 	case kafka.InvalidTopic, kafka.InvalidGroupId:

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/offsetfetch"
@@ -43,9 +42,9 @@ func (g *committed) at(p partitionID, named bool) (int64, error) {
 	return offset, nil
 }
 
-func newCommitted(group string, reply *offsetfetch.Response) committed {
+func newCommitted(reply *offsetfetch.Response) committed {
 	g := committed{offsets: map[partitionID]int64{}, errs: map[partitionID]error{}}
-	if g.err = kafkaError(reply.ErrorCode, "group "+strconv.Quote(group)); g.err != nil {
+	if g.err = kafkaError(reply.ErrorCode, "the group"); g.err != nil {
 		g.moved = kafka.Error(reply.ErrorCode) == kafka.NotCoordinatorForGroup
 		return g
 	}
@@ -123,7 +122,7 @@ func (r *kafkaRound) fetchFrom(ctx context.Context, address string, groups []str
 		if err != nil {
 			r.groups[name].committed = committed{err: err, moved: true}
 		} else {
-			r.groups[name].committed = newCommitted(name, &replies[i])
+			r.groups[name].committed = newCommitted(&replies[i])
 		}
 	}
 }

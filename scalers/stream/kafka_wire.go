@@ -25,15 +25,18 @@ var errNoKafka = errors.New("it answers with something that is no reply of Kafka
 // readReply reads one reply: its correlation ID and its body.
 func readReply(r io.Reader) (id int32, body []byte, err error) {
 	var head [8]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+	if _, err := io.ReadFull(r, head[:4]); err != nil {
 		return 0, nil, err
 	}
-	size := int64(int32(binary.BigEndian.Uint32(head[:4]))) - 4
+	size := int64(int32(binary.BigEndian.Uint32(head[:]))) - 4
 	switch {
 	case head[0] == 0x15 && head[1] == 3: // an alert of TLS
-		return 0, nil, scalers.ConfigurationError("the broker speaks TLS: set parameter tls to enable, or take its port without TLS")
+		return 0, nil, scalers.ConfigurationError("it speaks TLS: set parameter tls to enable, or take its port without TLS")
 	case size < 0 || size > mostReply:
 		return 0, nil, errNoKafka
+	}
+	if _, err := io.ReadFull(r, head[4:]); err != nil {
+		return 0, nil, err
 	}
 	var b bytes.Buffer // grows with what comes, not with what is announced
 	if _, err := io.CopyN(&b, r, size); err != nil {
@@ -133,18 +136,21 @@ func newShape(t reflect.Type, version int16) shape {
 }
 
 func sliceShape(t reflect.Type, version int16) shape {
+	if t.Elem().Kind() == reflect.Uint8 {
+		return shape{func(r *replyReader, v reflect.Value) {
+			if n := int(r.integer(4)); n >= 0 { // null is negative
+				v.SetBytes(r.take(n))
+			}
+		}, 4}
+	}
 	elem := newShape(t.Elem(), version)
 	return shape{func(r *replyReader, v reflect.Value) {
 		n := int(r.integer(4))
-		if n < 0 { // null
+		switch {
+		case n < 0: // null
 			return
-		}
-		if t.Elem().Kind() == reflect.Uint8 {
-			v.SetBytes(bytes.Clone(r.take(n)))
-			return
-		}
-		if n > len(r.rest)/elem.least {
-			r.take(-1)
+		case n > len(r.rest)/elem.least: // more than can come
+			r.short = true
 			return
 		}
 		v.Set(reflect.MakeSlice(t, n, n))
