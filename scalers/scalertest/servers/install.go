@@ -15,8 +15,9 @@ import (
 
 // packages are the Debian packages of the programs that this package starts.
 var packages = map[string]string{
-	"prometheus":   "prometheus",
-	"redis-server": "redis-server",
+	"prometheus":      "prometheus",
+	"rabbitmq-server": "rabbitmq-server",
+	"redis-server":    "redis-server",
 }
 
 // Package returns the Debian package that holds a program which this package
