@@ -4,5 +4,6 @@ package all
 
 import (
 	_ "github.com/freshet-io/freshet/scalers/observe" // prometheus
+	_ "github.com/freshet-io/freshet/scalers/queue"   // rabbitmq
 	_ "github.com/freshet-io/freshet/scalers/store"   // redis
 )

@@ -1,0 +1,30 @@
+package queue
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// parallel calls f for each of n places, at most limit at a time, and returns
+// when all calls did. A panic of f is the caller's.
+func parallel(n, limit int, f func(i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	var panicked atomic.Pointer[any]
+	for range min(n, limit) {
+		workers.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panicked.Store(&p)
+				}
+			}()
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	workers.Wait()
+	if p := panicked.Load(); p != nil {
+		panic(*p)
+	}
+}
