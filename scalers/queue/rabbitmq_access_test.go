@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/scalers"
-	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -144,47 +142,6 @@ func TestRabbitMQTLS(t *testing.T) {
 			if r := read(t, tc.s); outcome(r) != tc.want {
 				t.Errorf("read %s, %v; want %s", outcome(r), r.Err, tc.want)
 			}
-		})
-	}
-}
-
-// A server that is gone is an error of the whole connection, and a connection
-// made anew finds it when it is back.
-func TestRabbitMQServerGoneAndBack(t *testing.T) {
-	t.Parallel()
-	r := scalertest.RabbitMQ(t, servers.RabbitMQOptions{})
-	if err := r.Manage(t.Context(), http.MethodPut, "/api/queues/%2F/orders", map[string]bool{"durable": true}); err != nil {
-		t.Fatal(err)
-	}
-	both := map[string]*scalers.Scaler{
-		"AMQP": trigger(t, "amqp://"+r.AMQPAddr(), "orders", nil, nil),
-		"HTTP": trigger(t, "http://guest:guest@"+r.HTTPAddr(), "orders", nil, nil),
-	}
-	conns := map[string]scalers.Conn{}
-	for name, s := range both {
-		conns[name] = open(t, s)
-		eventually(t, func() error {
-			out, err := readOn(t, conns[name], s)
-			return errors.Join(err, out[0].Err)
-		})
-	}
-	if err := r.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	for name, s := range both {
-		for range 2 {
-			if _, err := readOn(t, conns[name], s); scalers.ClassOf(err) != scalers.Unavailable || err == nil {
-				t.Errorf("%s: of class %s: %v", name, scalers.ClassOf(err), err)
-			}
-		}
-	}
-	if err := r.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for name, s := range both { // on the connections there are
-		eventually(t, func() error {
-			out, err := readOn(t, conns[name], s)
-			return errors.Join(err, out[0].Err)
 		})
 	}
 }

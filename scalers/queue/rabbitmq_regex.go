@@ -9,12 +9,10 @@ import (
 // Perl's, as to package regexp, for names of printable ASCII: characters,
 // classes of them, groups, alternatives, repetitions and anchors. What is not
 // good with them, as what is repeated twice, does not compile.
-var portable = regexp.MustCompile(`^(?:` + strings.Join([]string{
-	literal, `[.^$|*+?]`, `\\[dwsDWSbB]`, escaped,
-	`\((?:\?:)?`, `\)`,
-	`\{[0-9]{1,3}(?:,[0-9]{0,3})?\}`,
-	`\[\^?(?:` + literal + `|[.$|*+?(){}]|\\[dws]|` + escaped + `)+\]`,
-}, "|") + `)+$`)
+var portable = regexp.MustCompile(`^(?:\((?:\?:)?|\||(?:` + strings.Join([]string{
+	literal, `[.^$)]`, `\\[dwsDWSbB]`, escaped,
+	`\[\^?(?:` + literal + `|[.^$|*+?(){}]|\\[dws]|` + escaped + `)+\]`,
+}, "|") + `)(?:(?:[*+?]|\{[0-9]{1,3}(?:,[0-9]{0,3})?\})\??)?)+$`)
 
 const (
 	literal = `[A-Za-z0-9_ ,/:@#~!%&=<>;'"-]`

@@ -212,6 +212,7 @@ func (r *RabbitMQ) Manage(ctx context.Context, method, path string, body any) er
 	if err != nil {
 		return fmt.Errorf("making the request: %w", err)
 	}
+	request.Header.Set("Content-Type", "application/json")
 	request.SetBasicAuth(RabbitMQUser, RabbitMQUser)
 	response, err := r.client.Do(request)
 	if err != nil {
