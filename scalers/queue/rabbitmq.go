@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/freshet-io/freshet/scalers"
@@ -59,6 +60,8 @@ type RabbitMQ struct {
 
 	// formula stands in for the target.
 	formula bool
+	// silent tells that the queue did not answer when it was read last.
+	silent atomic.Bool
 }
 
 // Bind keeps the identity to sign in by and whether a target is needed.
@@ -69,7 +72,7 @@ func (r *RabbitMQ) Bind(s scalers.Setting) error {
 
 // Validate checks the rules that span parameters.
 func (r *RabbitMQ) Validate() error {
-	return errors.Join(append(r.targetFaults(), r.RabbitServer.validate(r.httpOnly()))...)
+	return errors.Join(append(r.targetFaults(), r.validate(r.httpOnly()))...)
 }
 
 // targetFaults are the faults of what to read and what one replica handles.

@@ -57,10 +57,6 @@ type amqpSession struct {
 	idle   chan *amqp.Channel
 }
 
-// mostChannels is how many queues of a connection are asked for at the same
-// time: a queue that does not answer keeps one of them.
-const mostChannels = 4
-
 // connected returns the open connection.
 func (c *amqpConn) connected(ctx context.Context) (*amqpSession, error) {
 	select {
@@ -126,7 +122,7 @@ func (s amqpServer) dial(ctx context.Context) (*amqpSession, error) {
 		}
 		return nil, s.loginError(err)
 	}
-	return &amqpSession{Connection: client, socket: socket, idle: make(chan *amqp.Channel, mostChannels)}, nil
+	return &amqpSession{Connection: client, socket: socket, idle: make(chan *amqp.Channel, mostAtOnce)}, nil
 }
 
 // login is how a server is logged in to.
@@ -163,6 +159,8 @@ type amqpRead struct {
 	queues  []string
 	counts  []float64
 	errs    []error
+	// asked are those that were asked for before ctx ended.
+	asked []bool
 	// answered counts queues of which the server told anything.
 	answered atomic.Int32
 }
@@ -173,23 +171,39 @@ func (c *amqpConn) read(ctx context.Context, triggers []*RabbitMQ, out []scalers
 	if err != nil {
 		return err
 	}
-	places := map[string]int{}
-	r := amqpRead{session: session, vhost: c.server.VHost}
-	for _, t := range triggers {
-		if _, ok := places[t.Queue]; !ok {
-			places[t.Queue] = len(r.queues)
-			r.queues = append(r.queues, t.Queue)
-		}
+	r := amqpRead{session: session, vhost: c.server.VHost, queues: order(triggers)}
+	places := make(map[string]int, len(r.queues))
+	for i, queue := range r.queues {
+		places[queue] = i
 	}
-	if err := r.run(ctx); err != nil {
-		return err
-	}
+	err = r.run(ctx)
 	for i, t := range triggers {
 		place := places[t.Queue]
+		if r.asked[place] {
+			t.silent.Store(scalers.IsTimeout(r.errs[place]))
+		}
 		q := queueNumbers{Messages: r.counts[place]}
 		out[i] = scalers.Result{Value: q.value(t.Mode, t.ActivationValue), Err: r.errs[place]}
 	}
-	return nil
+	return err
+}
+
+// order returns each queue of the triggers once. Those that were silent when
+// they were read last come last, for they take the turn of others.
+func order(triggers []*RabbitMQ) (queues []string) {
+	seen := make(map[string]bool, len(triggers))
+	var silent []string
+	for _, t := range triggers {
+		switch {
+		case seen[t.Queue]:
+		case t.silent.Load():
+			silent = append(silent, t.Queue)
+		default:
+			queues = append(queues, t.Queue)
+		}
+		seen[t.Queue] = true
+	}
+	return append(queues, silent...)
 }
 
 // run asks for all queues. When ctx ends before they have answered, the
@@ -197,8 +211,11 @@ func (c *amqpConn) read(ctx context.Context, triggers []*RabbitMQ, out []scalers
 // of a connection on which none answered.
 func (r *amqpRead) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { _ = r.session.socket.Close() })()
-	r.counts, r.errs = make([]float64, len(r.queues)), make([]error, len(r.queues))
-	parallel(len(r.queues), mostChannels, func(i int) { r.counts[i], r.errs[i] = r.count(ctx, r.queues[i]) })
+	r.counts, r.errs, r.asked = make([]float64, len(r.queues)), make([]error, len(r.queues)), make([]bool, len(r.queues))
+	parallel(len(r.queues), func(i int) {
+		r.asked[i] = ctx.Err() == nil
+		r.counts[i], r.errs[i] = r.count(ctx, r.queues[i])
+	})
 	if r.answered.Load() == 0 {
 		return r.errs[0]
 	}
@@ -238,7 +255,7 @@ func (s *amqpSession) channel() (*amqp.Channel, error) {
 	case c := <-s.idle:
 		return c, nil
 	default:
-		return s.Channel()
+		return s.Channel() //nolint:wrapcheck // it is given its class above
 	}
 }
 

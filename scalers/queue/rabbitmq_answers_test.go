@@ -35,15 +35,6 @@ func serve(t testing.TB, answer func(w http.ResponseWriter, path string, query u
 	return a
 }
 
-// serveText answers everything with one status and text.
-func serveText(t testing.TB, status int, contentType, body string) *api {
-	return serve(t, func(w http.ResponseWriter, _ string, _ url.Values) {
-		w.Header().Set("Content-Type", contentType)
-		w.WriteHeader(status)
-		fmt.Fprint(w, body)
-	})
-}
-
 // TestRabbitMQAnswersAboutAQueue reads what a management API may answer about
 // one queue.
 func TestRabbitMQAnswersAboutAQueue(t *testing.T) {
@@ -165,7 +156,7 @@ func TestRabbitMQAnswersToAListing(t *testing.T) {
 		{"a page to log in", "<html>", "unavailable"},
 		{"endless", page(a, 1<<30, 1<<40), "configuration"},
 	} {
-		server := serve(t, func(w http.ResponseWriter, _ string, query url.Values) { fmt.Fprint(w, tc.body) })
+		server := serve(t, func(w http.ResponseWriter, _ string, _ url.Values) { fmt.Fprint(w, tc.body) })
 		batch := []*scalers.Scaler{
 			trigger(t, server.URL, "a", nil, nil), trigger(t, server.URL, "b", nil, nil),
 			trigger(t, server.URL, "A", m{"useRegex": "true"}, nil), trigger(t, server.URL, "x", m{"useRegex": "true"}, nil),

@@ -20,12 +20,14 @@ type managementConn struct {
 	// keepsRates holds the addresses of the management APIs, below the server,
 	// that said to keep rates.
 	keepsRates sync.Map
+	// sizes holds how many queues a virtual host had when it was listed last.
+	sizes sync.Map
 }
 
+// place is a virtual host and where its management API is below the server.
+type place struct{ base, vhost string }
+
 const (
-	// mostRequests is how many requests of a read, or of a part of it, are made
-	// at the same time.
-	mostRequests = 4
 	// mostPerPage is how many queues RabbitMQ lists at a time, and mostPages how
 	// many such pages are read.
 	mostPerPage = 500
@@ -40,10 +42,10 @@ type vhostRead struct {
 	conn *managementConn
 	// origin is the address of the server with its user, base where the
 	// management API is below it.
-	origin  url.URL
-	base    string
-	vhost   string
-	columns string
+	origin url.URL
+	place
+	// rates says that the rates of queues are wanted too.
+	rates bool
 
 	mu      sync.Mutex
 	answers map[question]answer
@@ -51,8 +53,8 @@ type vhostRead struct {
 
 // readKey is what triggers have in common that are read from one listing.
 type readKey struct {
-	base, vhost string
-	timeout     time.Duration
+	place
+	timeout time.Duration
 }
 
 // read reads triggers, those of one virtual host together. The error is that of
@@ -73,7 +75,7 @@ func (c *managementConn) read(ctx context.Context, triggers []*RabbitMQ, out []s
 		}
 		groups[key] = append(groups[key], i)
 	}
-	parallel(len(keys), mostRequests, func(k int) {
+	parallel(len(keys), func(k int) {
 		c.readVHost(ctx, keys[k], groups[keys[k]], triggers, out)
 	})
 	var first error
@@ -105,14 +107,12 @@ func (c *managementConn) readVHost(ctx context.Context, key readKey, which []int
 	first := triggers[which[0]]
 	u, _ := first.address()
 	r := &vhostRead{
-		conn: c, base: key.base, vhost: key.vhost, columns: countColumns, answers: map[question]answer{},
+		conn: c, place: key.place, answers: map[question]answer{},
 		origin: url.URL{Scheme: u.Scheme, Host: u.Host, User: first.userOf(u)},
 	}
 	var questions []question
 	for _, i := range which {
-		if rates(triggers[i].Mode) {
-			r.columns = rateColumns
-		}
+		r.rates = r.rates || rates(triggers[i].Mode)
 		q := triggers[i].question()
 		if _, ok := r.answers[q]; !ok {
 			r.answers[q] = answer{}
@@ -181,9 +181,25 @@ type listing struct {
 // errChanged says that the pages of a listing do not make one.
 var errChanged = scalers.UnavailableError("queues were made or deleted while they were being listed")
 
+// columns are what is asked of queues.
+func (r *vhostRead) columns() url.Values {
+	if r.rates {
+		return url.Values{"columns": {rateColumns}}
+	}
+	return url.Values{"columns": {countColumns}}
+}
+
 // page reads a page of the listing of queues, of which query may ask for some.
+// Where no rates are wanted the server need not look into its statistics, which
+// costs it several times as much.
 func (r *vhostRead) page(ctx context.Context, query url.Values, number, size int) (*pageAnswer, error) {
-	full := url.Values{"columns": {r.columns}, "page": {strconv.Itoa(number)}, "page_size": {strconv.Itoa(size)}}
+	full := r.columns()
+	full.Set("page", strconv.Itoa(number))
+	full.Set("page_size", strconv.Itoa(size))
+	if !r.rates {
+		full.Set("disable_stats", "true")
+		full.Set("enable_queue_totals", "true")
+	}
 	for key, values := range query {
 		full[key] = values
 	}
@@ -217,7 +233,7 @@ func (r *vhostRead) rest(ctx context.Context, query url.Values, size int, l *lis
 	}
 	more := max(0, l.pages-1)
 	pages, errs := make([]*pageAnswer, more), make([]error, more)
-	parallel(len(pages), mostRequests, func(i int) { pages[i], errs[i] = r.page(ctx, query, i+2, size) })
+	parallel(len(pages), func(i int) { pages[i], errs[i] = r.page(ctx, query, i+2, size) })
 	for i, page := range pages {
 		switch {
 		case status(errs[i]) == http.StatusBadRequest: // there are not as many pages any more

@@ -120,8 +120,27 @@ func TestRabbitMQManyTriggersAreFewRequests(t *testing.T) {
 			t.Errorf("%d requests for 500 triggers", len(asked))
 		}
 	}
+	// A few are asked for one by one, once it is known how many queues there are.
+	for _, want := range []int{3, 3} {
+		if out, err := readOn(t, conn, batch[0], batch[499], batch[450]); err != nil || strings.Join(outcomes(out), " ") != "1 0 5" {
+			t.Errorf("read %v, %v", outcomes(out), err)
+		}
+		if asked := c.since(); len(asked) != want {
+			t.Errorf("%d requests for three queues, want %d: %q", len(asked), want, asked)
+		}
+	}
+	fresh := open(t, batch[0])
+	for _, want := range []int{3, 3} { // a page and two questions, three questions
+		if out, err := readOn(t, fresh, batch[0], batch[499], batch[450]); err != nil || strings.Join(outcomes(out), " ") != "1 0 5" {
+			t.Errorf("read %v, %v", outcomes(out), err)
+		}
+		if asked := c.since(); len(asked) != want {
+			t.Errorf("%d requests for three queues, want %d: %q", len(asked), want, asked)
+		}
+	}
 	// Those of one page, with expressions that the listing answers, take one.
-	few := append(batch[:200:200], trigger(t, w.through(c), "q0000", m{"useRegex": "true"}, nil))
+	few := []*scalers.Scaler{trigger(t, w.through(c), "q0000", m{"useRegex": "true"}, nil)}
+	few = append(few, batch[:200]...)
 	if _, err := readOn(t, conn, few...); err != nil {
 		t.Fatal(err)
 	}
@@ -146,7 +165,7 @@ func TestRabbitMQManyTriggersAreFewRequests(t *testing.T) {
 			t.Errorf("expression %d is read as %s, want %d", i, outcome(r), sum)
 		}
 	}
-	if n := c.connections.Load(); n > 4 {
+	if n := c.connections.Load(); n > 8 { // of two sources
 		t.Errorf("%d connections", n)
 	}
 }

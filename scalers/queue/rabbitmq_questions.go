@@ -32,15 +32,43 @@ func (r *RabbitMQ) question() question {
 	return question{name: r.Queue, regex: true, pageSize: int(min(r.PageSize, mostPerPage))}
 }
 
-// ask answers the questions: one alone by itself, several from a listing of all
-// queues. A long one is read to its end when that takes no more requests than
-// what its beginning leaves open.
+// ask answers the questions: one by itself, several from a listing of all queues
+// where that costs the server less. A long one is read to its end when that takes
+// no more requests than what its beginning leaves open.
 func (r *vhostRead) ask(ctx context.Context, questions []question) {
-	if len(questions) > 1 {
+	if len(questions) > 1 && r.worthListing(questions) {
 		questions = r.askListing(ctx, questions)
 	}
 	requests := r.requests(ctx, questions)
-	parallel(len(requests), mostRequests, func(i int) { requests[i]() })
+	parallel(len(requests), func(i int) { requests[i]() })
+}
+
+// perQuestion is how many queues a server lists, or looks through for a match,
+// while it answers about one.
+const perQuestion = 10
+
+// worthListing tells whether a listing of all queues costs the server less than
+// the questions do one by one. It does as long as it is not known how many queues
+// there are. What is known fades, so that it is learnt anew some time.
+func (r *vhostRead) worthListing(questions []question) bool {
+	for _, q := range questions {
+		if q.regex {
+			return true
+		}
+	}
+	size := r.size()
+	if len(questions)*perQuestion >= size {
+		return true
+	}
+	r.conn.sizes.Store(r.place, size-size/64-1)
+	return false
+}
+
+// size is how many queues the virtual host had when it was listed last.
+func (r *vhostRead) size() int {
+	size, _ := r.conn.sizes.Load(r.place)
+	n, _ := size.(int)
+	return n
 }
 
 // askListing answers questions from a listing of all queues, and returns those
@@ -51,6 +79,7 @@ func (r *vhostRead) askListing(ctx context.Context, questions []question) (open 
 		r.fail(questions, err)
 		return nil
 	}
+	r.conn.sizes.Store(r.place, l.count)
 	complete := l.pages <= 1 && len(l.queues) == l.count
 	open = r.match(l, questions, complete, complete)
 	if complete || l.pages-1 > len(r.requests(ctx, open)) {
@@ -100,7 +129,8 @@ func (r *vhostRead) match(l *listing, questions []question, whole, final bool) (
 }
 
 // requests are what it takes to ask the questions without a listing of all
-// queues: names together, each expression by itself.
+// queues: each expression by itself, and names as costs the server less, together
+// or one by one.
 func (r *vhostRead) requests(ctx context.Context, questions []question) (all []func()) {
 	var names []string
 	for _, q := range questions {
@@ -109,6 +139,12 @@ func (r *vhostRead) requests(ctx context.Context, questions []question) (all []f
 		} else {
 			names = append(names, q.name)
 		}
+	}
+	if len(names)*perQuestion < r.size() {
+		for _, name := range names {
+			all = append(all, func() { r.askName(ctx, name) })
+		}
+		return all
 	}
 	for _, pack := range packs(names) {
 		all = append(all, func() { r.askNames(ctx, pack) })
@@ -149,7 +185,7 @@ func (r *vhostRead) askNames(ctx context.Context, names []string) {
 
 // askName asks for one queue.
 func (r *vhostRead) askName(ctx context.Context, name string) {
-	a, err := r.get(ctx, "/api/queues/"+url.PathEscape(r.vhost)+"/"+url.PathEscape(name), url.Values{"columns": {r.columns}})
+	a, err := r.get(ctx, "/api/queues/"+url.PathEscape(r.vhost)+"/"+url.PathEscape(name), r.columns())
 	var q *queueAnswer
 	if err == nil {
 		q, err = decodeQueue(a)
