@@ -95,6 +95,9 @@ func Check(typeName string, in param.Input, setting Setting) (c Checked, notices
 	if notices, c.Unseen, err = r.Plan.DecodeSeen(trigger, in); err != nil {
 		return c, notices, &Error{Class: Configuration, Err: err}
 	}
+	if err := checkMetricType(r, setting.MetricType); err != nil {
+		return c, notices, err
+	}
 	if c.Unseen == 0 {
 		s, notices, err := r.decode(in, setting)
 		if err == nil {
@@ -138,6 +141,9 @@ func fill[T any](r *Registration, in param.Input, setting Setting) (trigger T, n
 
 func decode[C Conn, T Trigger[C]](r *Registration, k Kind[C, T], in param.Input, setting Setting) (s *Scaler, notices []param.Notice, err error) {
 	trigger, notices, err := fill[T](r, in, setting)
+	if err == nil {
+		err = checkMetricType(r, setting.MetricType)
+	}
 	if err != nil {
 		return nil, notices, err
 	}
@@ -170,6 +176,15 @@ func decode[C Conn, T Trigger[C]](r *Registration, k Kind[C, T], in param.Input,
 		s.Next = func(now time.Time) time.Time { return k.Next(trigger, now) }
 	}
 	return s, notices, nil
+}
+
+// checkMetricType refuses what an external metric cannot be compared as; kinds
+// that are resources check their own.
+func checkMetricType(r *Registration, m autoscalingv2.MetricTargetType) error {
+	if r.Resource || m == "" || m == autoscalingv2.AverageValueMetricType || m == autoscalingv2.ValueMetricType {
+		return nil
+	}
+	return ConfigurationError("metricType is %q: use AverageValue (the default) or Value", m)
 }
 
 // target is the trigger's own, or that of the parameter with the role.

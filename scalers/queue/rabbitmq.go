@@ -66,7 +66,10 @@ type RabbitMQ struct {
 
 // Bind keeps the identity to sign in by and whether a target is needed.
 func (r *RabbitMQ) Bind(s scalers.Setting) error {
-	r.formula, r.Identity = s.Formula, s.Identity
+	r.formula = s.Formula
+	if r.WorkloadIdentityResource != "" {
+		r.Identity = s.Identity
+	}
 	return nil
 }
 

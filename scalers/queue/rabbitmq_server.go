@@ -33,11 +33,27 @@ type RabbitServer struct {
 	TLSMode string `param:"tls" from:"auth" default:"disable" enum:"enable,disable"`
 	// Authorities to trust, client certificate, and checks of a TLS connection.
 	TLS conn.TLS
-	// Resource of Azure to ask a token for, as the workload identity of
-	// podIdentity; needs HTTP.
+	// Client of OAuth2 whose access tokens log in over HTTP.
+	OAuth conn.OAuth
+	// Resource of Azure for which the workload identity of podIdentity fetches the
+	// access tokens that log in over HTTP.
 	WorkloadIdentityResource string `param:"workloadIdentityResource,optional" from:"auth"`
 	// Identity is that of podIdentity, where a token is asked for.
 	Identity scalers.Identity
+}
+
+// usesOAuth tells whether a client of OAuth2 logs in.
+func (s *RabbitServer) usesOAuth() bool {
+	return s.OAuth.TokenURI != "" || s.OAuth.ClientID != "" || !s.OAuth.ClientSecret.Empty()
+}
+
+// signer says which identity of a cloud logs in; the zero value is none.
+func (s *RabbitServer) signer() conn.SignerConfig {
+	if s.WorkloadIdentityResource == "" {
+		return conn.SignerConfig{}
+	}
+	scope := strings.TrimSuffix(strings.TrimSuffix(s.WorkloadIdentityResource, "/"), "/.default") + "/.default"
+	return conn.SignerConfig{Provider: conn.AzureWorkload, Identity: s.Identity, Scope: scope}
 }
 
 // address is the parsed host.
@@ -74,9 +90,16 @@ func (s *RabbitServer) validate(httpOnly []string) error {
 			faults = append(faults, fmt.Errorf(format, args...))
 		}
 	}
+	if s.usesOAuth() {
+		httpOnly = append(httpOnly, "oauthTokenURI")
+		faults = append(faults, s.OAuth.Validate(false))
+		fault(s.Username != "" || !s.Password.Empty() || s.WorkloadIdentityResource != "",
+			"parameters of OAuth2 may not be given together with username and password, or workloadIdentityResource: keep one way to log in")
+	}
 	if s.WorkloadIdentityResource != "" {
 		httpOnly = append(httpOnly, "workloadIdentityResource")
-		fault(s.Identity.Provider != azureWorkload, "parameter workloadIdentityResource needs a podIdentity of provider %s", azureWorkload)
+		fault(s.Identity.Provider != conn.AzureWorkload, "parameter workloadIdentityResource needs a podIdentity of provider %s", conn.AzureWorkload)
+		faults = append(faults, s.signer().Validate())
 	}
 	fault(u != nil && !isWeb(u) && len(httpOnly) > 0,
 		"parameter host is for AMQP, which does not serve %s: give the address of the management API, such as http://host:15672/vhost",
@@ -87,8 +110,6 @@ func (s *RabbitServer) validate(httpOnly []string) error {
 	_, err = s.TLS.Config()
 	return errors.Join(append(faults, err)...)
 }
-
-const azureWorkload = "azure-workload"
 
 // guest is the user name and the password that addresses of AMQP stand for when
 // they have none.
@@ -119,9 +140,13 @@ func (s *RabbitServer) vhost(u *url.URL) (name, base string) {
 	return name, base
 }
 
-// userOf is the user name and password: the parameters before the address.
+// userOf is the user name and password: the parameters before the address. Where
+// an access token logs in there are none.
 func (s *RabbitServer) userOf(u *url.URL) *url.Userinfo {
-	if s.Username != "" {
+	switch {
+	case s.usesOAuth() || s.WorkloadIdentityResource != "":
+		return nil
+	case s.Username != "":
 		return url.UserPassword(s.Username, s.Password.Reveal())
 	}
 	return u.User
@@ -143,7 +168,12 @@ func (s *RabbitServer) source() rabbitSource {
 		if tls.Cert != "" {
 			auth.Modes = []string{conn.ByTLS}
 		}
-		return rabbitSource{HTTP: conn.NewHTTP(&url.URL{Scheme: u.Scheme, Host: u.Host, User: user}, auth)}
+		if s.usesOAuth() {
+			auth.Modes, auth.OAuth = append(auth.Modes, conn.ByOAuth), s.OAuth
+		}
+		source := rabbitSource{HTTP: conn.NewHTTP(&url.URL{Scheme: u.Scheme, Host: u.Host, User: user}, auth)}
+		source.HTTP.Sign = s.signer()
+		return source
 	}
 	server := amqpServer{Address: u.Host}
 	if u.Port() == "" {

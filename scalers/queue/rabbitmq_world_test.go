@@ -2,12 +2,17 @@ package queue_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +35,7 @@ var (
 	sharedDir string
 	sharedErr error
 	authority *servers.Authority
+	tokenKey  *rsa.PrivateKey
 	startOnce sync.Once
 )
 
@@ -56,7 +62,19 @@ func startShared() (err error) {
 	if err != nil {
 		return err
 	}
-	shared, err = servers.StartRabbitMQ(context.Background(), servers.RabbitMQOptions{Dir: sharedDir, TLS: files})
+	if tokenKey, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+		return err
+	}
+	public, err := x509.MarshalPKIXPublicKey(tokenKey.Public())
+	if err != nil {
+		return err
+	}
+	keyFile := filepath.Join(sharedDir, "token.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})
+	if err := os.WriteFile(keyFile, text, 0o600); err != nil {
+		return err
+	}
+	shared, err = servers.StartRabbitMQ(context.Background(), servers.RabbitMQOptions{Dir: sharedDir, TLS: files, TokenKey: keyFile})
 	return err
 }
 

@@ -27,6 +27,9 @@ type RabbitMQOptions struct {
 	// TLS, when set, makes the server speak TLS as well, on ports of their own.
 	// It asks clients for a certificate, whose common name may log in.
 	TLS *TLSFiles
+	// TokenKey, when set, is the file of an RSA public key in PEM. Access tokens
+	// (JWT, RS256) for the audience "rabbitmq" that its private key signed log in.
+	TokenKey string
 	// Config holds more lines of the server's configuration.
 	Config []string
 }
@@ -107,9 +110,11 @@ func (r *RabbitMQ) Start(ctx context.Context) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("making the server's folder: %w", err)
 	}
-	files := map[string]string{
-		"rabbitmq.conf": r.config(), "enabled_plugins": "[rabbitmq_management, rabbitmq_auth_mechanism_ssl].\n",
+	plugins := "rabbitmq_management, rabbitmq_auth_mechanism_ssl"
+	if r.options.TokenKey != "" {
+		plugins += ", rabbitmq_auth_backend_oauth2"
 	}
+	files := map[string]string{"rabbitmq.conf": r.config(), "enabled_plugins": "[" + plugins + "].\n"}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("writing the server's configuration: %w", err)
@@ -176,6 +181,11 @@ func (r *RabbitMQ) config() string {
 			lines = append(lines, prefix+"cacertfile = "+t.CA, prefix+"certfile = "+t.Cert, prefix+"keyfile = "+t.Key,
 				prefix+"verify = verify_peer", prefix+"fail_if_no_peer_cert = "+strconv.FormatBool(t.RequireClient))
 		}
+	}
+	if r.options.TokenKey != "" {
+		lines = append(lines, "auth_backends.1 = internal", "auth_backends.2 = rabbit_auth_backend_oauth2",
+			"auth_oauth2.resource_server_id = rabbitmq", "auth_oauth2.default_key = test",
+			"auth_oauth2.signing_keys.test = "+r.options.TokenKey)
 	}
 	return strings.Join(append(lines, r.options.Config...), "\n") + "\n"
 }
