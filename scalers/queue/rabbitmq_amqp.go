@@ -54,7 +54,14 @@ type amqpConn struct {
 type amqpSession struct {
 	*amqp.Connection
 	socket net.Conn
+	cut    atomic.Bool
 	idle   chan *amqp.Channel
+}
+
+// hangUp ends the connection at once.
+func (s *amqpSession) hangUp() {
+	s.cut.Store(true) // which the client notices later
+	_ = s.socket.Close()
 }
 
 // connected returns the open connection.
@@ -65,7 +72,7 @@ func (c *amqpConn) connected(ctx context.Context) (*amqpSession, error) {
 		return nil, ctx.Err()
 	}
 	defer func() { <-c.turn }()
-	if c.session == nil || c.session.IsClosed() {
+	if c.session == nil || c.session.cut.Load() || c.session.IsClosed() {
 		session, err := c.server.dial(ctx)
 		if err != nil {
 			return nil, err
@@ -77,7 +84,7 @@ func (c *amqpConn) connected(ctx context.Context) (*amqpSession, error) {
 
 // close says goodbye to the server, and hangs up when it does not answer.
 func (c *amqpConn) close() error {
-	cut := time.AfterFunc(time.Second, func() { _ = c.session.socket.Close() })
+	cut := time.AfterFunc(time.Second, c.session.hangUp)
 	defer cut.Stop()
 	if err := c.session.Close(); err != nil && !errors.Is(err, amqp.ErrClosed) {
 		return fmt.Errorf("closing the connection: %w", err)
@@ -210,7 +217,7 @@ func order(triggers []*RabbitMQ) (queues []string) {
 // connection is cut: calls of the client do not end otherwise. The error is that
 // of a connection on which none answered.
 func (r *amqpRead) run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { _ = r.session.socket.Close() })()
+	defer context.AfterFunc(ctx, r.session.hangUp)()
 	r.counts, r.errs, r.asked = make([]float64, len(r.queues)), make([]error, len(r.queues)), make([]bool, len(r.queues))
 	parallel(len(r.queues), func(i int) {
 		r.asked[i] = ctx.Err() == nil
@@ -244,6 +251,7 @@ func (r *amqpRead) count(ctx context.Context, queue string) (float64, error) {
 	case ctx.Err() != nil:
 		return 0, fmt.Errorf("reading queue %q: %w", queue, ctx.Err())
 	default:
+		r.session.hangUp() // if it is not lost, it is of no use
 		return 0, scalers.UnavailableError("reading queue %q: the connection is lost: %w", queue, err)
 	}
 }

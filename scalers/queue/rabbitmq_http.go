@@ -46,6 +46,8 @@ type vhostRead struct {
 	place
 	// rates says that the rates of queues are wanted too.
 	rates bool
+	// noRates, once it is asked for, says why the server has none, if so.
+	noRates func() error
 
 	mu      sync.Mutex
 	answers map[question]answer
@@ -110,6 +112,7 @@ func (c *managementConn) readVHost(ctx context.Context, key readKey, which []int
 		conn: c, place: key.place, answers: map[question]answer{},
 		origin: url.URL{Scheme: u.Scheme, Host: u.Host, User: first.userOf(u)},
 	}
+	r.noRates = sync.OnceValue(func() error { return r.askForRates(ctx) })
 	var questions []question
 	for _, i := range which {
 		r.rates = r.rates || rates(triggers[i].Mode)
@@ -121,12 +124,12 @@ func (c *managementConn) readVHost(ctx context.Context, key readKey, which []int
 	}
 	r.ask(ctx, questions)
 	for _, i := range which {
-		out[i] = r.result(ctx, triggers[i])
+		out[i] = r.result(triggers[i])
 	}
 }
 
 // result is what the trigger makes of its answer.
-func (r *vhostRead) result(ctx context.Context, t *RabbitMQ) scalers.Result {
+func (r *vhostRead) result(t *RabbitMQ) scalers.Result {
 	a := r.answers[t.question()]
 	if a.err != nil {
 		return scalers.Result{Err: a.err}
@@ -138,7 +141,7 @@ func (r *vhostRead) result(ctx context.Context, t *RabbitMQ) scalers.Result {
 			return scalers.Result{Err: err}
 		}
 		if rates(t.Mode) && !a.queues[i].hasStats() {
-			if err := r.conn.mustKeepRates(ctx, r); err != nil {
+			if err := r.noRates(); err != nil {
 				return scalers.Result{Err: err}
 			}
 		}
@@ -269,10 +272,10 @@ func (r *vhostRead) all(ctx context.Context, query url.Values, size int) (queues
 	return nil, err
 }
 
-// mustKeepRates is an error when the server says that it keeps no rates: then
-// all are missing, and none is 0.
-func (c *managementConn) mustKeepRates(ctx context.Context, r *vhostRead) error {
-	if _, ok := c.keepsRates.Load(r.base); ok {
+// askForRates is an error when the server says that it keeps no rates: then all
+// are missing, and none is 0.
+func (r *vhostRead) askForRates(ctx context.Context) error {
+	if _, ok := r.conn.keepsRates.Load(r.base); ok {
 		return nil
 	}
 	a, err := r.get(ctx, "/api/overview", url.Values{"columns": {"rates_mode"}})
@@ -288,6 +291,6 @@ func (c *managementConn) mustKeepRates(ctx context.Context, r *vhostRead) error 
 	if overview.Mode == "none" {
 		return scalers.ConfigurationError("the server keeps no rates: set management.rates_mode to basic in its configuration, or mode to QueueLength")
 	}
-	c.keepsRates.Store(r.base, true)
+	r.conn.keepsRates.Store(r.base, true)
 	return nil
 }

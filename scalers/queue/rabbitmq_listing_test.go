@@ -324,3 +324,23 @@ func TestRabbitMQListingThatChanges(t *testing.T) {
 	changes = 2
 	wantClass(t, s, scalers.Unavailable, "made or deleted")
 }
+
+// A queue that the server has no statistics of, as it was made just now or the
+// server keeps none, is counted all the same.
+func TestRabbitMQQueueWithoutStatistics(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 5 {
+		name := fmt.Sprintf("q%d", i)
+		w.queue(name, 0)
+		for _, batch := range [][]*scalers.Scaler{
+			{trigger(t, w.http(), name, nil, nil)},
+			{trigger(t, w.http(), name, nil, nil), trigger(t, w.http(), "q0", nil, nil)},
+		} {
+			out, err := readOn(t, open(t, batch[0]), batch...)
+			if err != nil || outcome(out[0]) != "0" {
+				t.Errorf("%d together: read %v, %v, %v", len(batch), outcomes(out), err, out[0].Err)
+			}
+		}
+	}
+}

@@ -192,6 +192,12 @@ func (r *vhostRead) askName(ctx context.Context, name string) {
 	}
 	switch {
 	case err == nil:
+		if absent(q.Messages) && !r.rates { // a listing tells of it without statistics
+			if queues, err := r.all(ctx, matching(namesOnly([]string{name})), mostPerPage); err == nil {
+				r.match(&listing{queues: queues}, []question{{name: name}}, true, true)
+				return
+			}
+		}
 		r.set(question{name: name}, answer{queues: []queueAnswer{*q}})
 	case status(err) == http.StatusNotFound:
 		r.set(question{name: name}, answer{err: fmt.Errorf("%w: %w", r.noQueue(name), err)})

@@ -106,6 +106,11 @@ func TestRabbitMQServerThatKeepsNoRates(t *testing.T) {
 	if r := read(t, trigger(t, a.URL+"/base/shop", "orders", nil, nil)); outcome(r) != "7" || asked != 1 {
 		t.Errorf("messages are read as %s, %v; the overview was asked for %d times", outcome(r), r.Err, asked)
 	}
+	asked = 0
+	batch := []*scalers.Scaler{s, trigger(t, a.URL+"/base/shop", "orders", m{"mode": "DeliverGetRate", "value": "1"}, nil)}
+	if out, err := readOn(t, open(t, s), batch...); err != nil || strings.Join(outcomes(out), " ") != "configuration configuration" || asked != 1 {
+		t.Errorf("read %v, %v; the overview was asked for %d times", outcomes(out), err, asked)
+	}
 	mode, asked = "basic", 0
 	conn := open(t, s)
 	for range 3 {
