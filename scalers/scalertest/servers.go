@@ -29,14 +29,14 @@ func Redis(t testing.TB, o servers.RedisOptions) *servers.Redis {
 	return r
 }
 
-// RabbitMQ starts a server that ends with the test. Where rabbitmq-server is not
+// Azurite starts a server that ends with the test. Where azurite-queue is not
 // installed the test is skipped or, in CI, fails.
-func RabbitMQ(t testing.TB, o servers.RabbitMQOptions) *servers.RabbitMQ {
+func Azurite(t testing.TB, o servers.AzuriteOptions) *servers.Azurite {
 	t.Helper()
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
-	r, err := servers.StartRabbitMQ(t.Context(), o)
+	a, err := servers.StartAzurite(t.Context(), o)
 	switch {
 	case servers.IsNotInstalled(err) && os.Getenv("CI") == "":
 		t.Skip(err)
@@ -44,9 +44,9 @@ func RabbitMQ(t testing.TB, o servers.RabbitMQOptions) *servers.RabbitMQ {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := r.Stop(); err != nil {
+		if err := a.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	return r
+	return a
 }
