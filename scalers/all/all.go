@@ -5,5 +5,6 @@ package all
 import (
 	_ "github.com/freshet-io/freshet/scalers/azure"   // azure-queue
 	_ "github.com/freshet-io/freshet/scalers/observe" // metrics-api, prometheus
+	_ "github.com/freshet-io/freshet/scalers/queue"   // rabbitmq
 	_ "github.com/freshet-io/freshet/scalers/store"   // redis
 )

@@ -81,3 +81,11 @@ func RedisSentinels(t testing.TB, o servers.RedisSentinelOptions) *servers.Redis
 	s, err := servers.StartRedisSentinels(t.Context(), o)
 	return started(t, s, err)
 }
+
+// RabbitMQ starts a server that ends with the test.
+func RabbitMQ(t testing.TB, o servers.RabbitMQOptions) *servers.RabbitMQ {
+	t.Helper()
+	o.Dir = folder(t, o.Dir)
+	s, err := servers.StartRabbitMQ(t.Context(), o)
+	return started(t, s, err)
+}

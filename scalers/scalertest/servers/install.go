@@ -15,12 +15,13 @@ import (
 
 // packages are the Debian packages of the programs that this package starts.
 var packages = map[string]string{
-	"node":         "nodejs",
-	"npm":          "npm",
-	"java":         "default-jre-headless",
-	"mvn":          "maven",
-	"prometheus":   "prometheus",
-	"redis-server": "redis-server",
+	"node":            "nodejs",
+	"npm":             "npm",
+	"java":            "default-jre-headless",
+	"mvn":             "maven",
+	"prometheus":      "prometheus",
+	"redis-server":    "redis-server",
+	"rabbitmq-server": "rabbitmq-server",
 }
 
 // Package returns the Debian package that holds a program which this package
