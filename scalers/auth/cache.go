@@ -89,9 +89,10 @@ type entry struct {
 	// err is why the last call failed, failures how many did in a row.
 	err      error
 	failures int
-	// next is when to ask again.
-	next time.Time
-	used time.Time
+	// next is when to ask again, used when somebody last asked.
+	next, used time.Time
+	// warned tells whether the log was told that the answer grows old.
+	warned bool
 	// flight is open while a call is made.
 	flight chan struct{}
 }
@@ -183,14 +184,15 @@ func (r *Resolver) call(ctx context.Context, q Question, e *entry, flight chan s
 	defer c.mu.Unlock()
 	now := r.now()
 	e.flight = nil
-	unreachable := scalers.ClassOf(err) == scalers.Unavailable && !connected.Load()
+	unreachable := err != nil && scalers.ClassOf(err) == scalers.Unavailable && !connected.Load()
 	e.server.end(r, now, err, unreachable)
 	if err == nil {
 		r.keep(q, e, answer, now)
 		return
 	}
-	if e.failures == 0 && e.usable(now) {
-		r.log().Warn("refreshing credentials", "server", q.Server, "error", err)
+	if e.usable(now) && !e.warned && e.server.err == nil {
+		r.log().Warn("credentials cannot be refreshed", "server", q.Server, "error", err)
+		e.warned = true
 	}
 	if e.err = err; e.server.err != nil {
 		e.err = e.server.err
@@ -204,8 +206,9 @@ func (r *Resolver) call(ctx context.Context, q Question, e *entry, flight chan s
 
 // keep is for a call that succeeded.
 func (r *Resolver) keep(q Question, e *entry, answer Answer, now time.Time) {
-	if e.failures > 0 {
+	if e.warned {
 		r.log().Info("credentials are refreshed again", "server", q.Server)
+		e.warned = false
 	}
 	e.answer, e.answered, e.err, e.failures = answer, true, nil, 0
 	e.next = answer.Next
