@@ -51,20 +51,34 @@ func (s *server) end(r *Resolver, now time.Time, err error, unreachable bool) {
 	case unreachable && s.err != nil && now.Before(s.until): // a call from before
 	case unreachable:
 		if s.err == nil {
-			r.log().Warn("a store of credentials cannot be reached", "server", s.name, "cause", Cause(err))
+			r.log().Warn("a store of credentials cannot be reached", "server", s.name, "cause", cause(err))
 		}
 		s.failures++
-		s.err = scalers.UnavailableError("%s cannot be reached: %s", s.name, Cause(err))
+		s.err = scalers.UnavailableError("%s cannot be reached: %s", s.name, cause(err))
 		s.until = now.Add(backoff(s.failures, r.refreshPeriod()))
 	}
 }
 
-// Cause is why a server did not answer, without what was asked for: what an error
-// of a client library says besides may hold a secret.
-func Cause(err error) string {
+// Unanswered is the error of a call that got no answer from a server. Of err, the
+// error of a client library, it tells the cause and nothing that may be secret.
+func Unanswered(server, doing string, err error) error {
+	why := cause(err)
+	return scalers.UnavailableError("%w", &unanswered{text: fmt.Sprintf("%s, %s: %s", server, doing, why), cause: why})
+}
+
+type unanswered struct{ text, cause string }
+
+// Error is the text.
+func (u *unanswered) Error() string { return u.text }
+
+// cause is why a server did not answer, without what was asked for.
+func cause(err error) string {
+	var known *unanswered
 	var op *net.OpError
 	var certificate *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &known):
+		return known.cause
 	case errors.As(err, &certificate):
 		return certificate.Error()
 	case errors.As(err, &op) && op.Addr != nil:

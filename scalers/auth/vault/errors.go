@@ -17,7 +17,7 @@ import (
 func (s *store) explain(err error, doing string, sent param.Secret) error {
 	var response *vaultapi.ResponseError
 	if !errors.As(err, &response) {
-		return scalers.UnavailableError("%s, %s: %s", s.server, doing, auth.Cause(err))
+		return auth.Unanswered(s.server, doing, err)
 	}
 	said := &refusal{text: fmt.Sprintf("%s, %s: status %d%s", s.server, doing, response.StatusCode, saying(response, sent)), response: response}
 	switch code := response.StatusCode; {

@@ -23,7 +23,7 @@ import (
 const accountTokenLife = 10 * time.Minute
 
 // seldom is how often what has no end is looked at.
-const seldom = time.Hour
+const seldom = 24 * time.Hour
 
 func (s *store) loginKey() param.Fingerprint {
 	return param.FingerprintOf("hashiCorpVault login", s.who)
@@ -32,11 +32,14 @@ func (s *store) loginKey() param.Fingerprint {
 // login returns the token to read with, which all questions of one identity
 // share. It is renewed before it ends.
 func (s *store) login(ctx context.Context) (auth.Answer, error) {
-	ask := s.signIn
+	return s.request.AskWithin(ctx, s.loginQuestion())
+}
+
+func (s *store) loginQuestion() auth.Question {
 	if !s.who.Token.Empty() {
-		ask = s.keepAlive
+		return auth.Question{Key: s.loginKey(), Ask: s.keepAlive}
 	}
-	return s.request.AskWithin(ctx, auth.Question{Key: s.loginKey(), Ask: ask})
+	return auth.Question{Key: s.loginKey(), Ask: s.signIn}
 }
 
 // signIn exchanges a ServiceAccount token for one of Vault's.

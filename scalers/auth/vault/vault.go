@@ -42,6 +42,9 @@ func read(ctx context.Context, q *auth.Request) error {
 		}
 		q.Set(secret.Parameter, value.Reveal())
 	}
+	if !s.who.Token.Empty() {
+		_, _ = q.Ask(ctx, s.loginQuestion()) // keeps the token alive; a failure matters to the next read
+	}
 	return nil
 }
 
@@ -150,6 +153,9 @@ func (s *store) fetch(ctx context.Context, login auth.Answer, path string, kind 
 	if secret == nil || (secret.Data == nil && len(secret.Warnings) > 0) {
 		return auth.Answer{}, scalers.ConfigurationError("%s has nothing at the path %q "+
 			"(where the engine is KV version 2, data comes after its mount, as in secret/data/queues)", s.server, path)
+	}
+	if secret.Data == nil {
+		return auth.Answer{}, scalers.UnavailableError("%s answers the path %q without data", s.server, path)
 	}
 	data, err := dataOf(secret, path, kind)
 	if err != nil {

@@ -60,7 +60,7 @@ func (v *Vault) Start(ctx context.Context) error {
 		return err
 	}
 	return v.process.waitReady(ctx, func(ctx context.Context) error {
-		_, err := v.Do(ctx, http.MethodGet, "sys/mounts/secret/tune", nil)
+		_, err := v.Do(ctx, http.MethodGet, "secret/config", nil) // not at once
 		return err
 	})
 }
