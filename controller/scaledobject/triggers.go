@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
@@ -65,11 +64,6 @@ func (r *Reconciler) decode(ctx context.Context, so *kedav1alpha1.ScaledObject, 
 	if err != nil {
 		return err
 	}
-	if !kind.Resource { // those check their own
-		if err := checkMetricType(t.spec.EffectiveMetricType()); err != nil {
-			return err
-		}
-	}
 	resolved, err := r.Auth.Resolve(ctx, w, t.spec.AuthenticationRef)
 	t.refresh = resolved.Refresh
 	if err != nil {
@@ -116,14 +110,6 @@ func sooner(a, b time.Duration) time.Duration {
 		return b
 	}
 	return a
-}
-
-// checkMetricType refuses what an external metric cannot be compared as.
-func checkMetricType(m autoscalingv2.MetricTargetType) error {
-	if m != autoscalingv2.AverageValueMetricType && m != autoscalingv2.ValueMetricType {
-		return scalers.ConfigurationError("metricType is %q: use AverageValue (the default) or Value", m)
-	}
-	return nil
 }
 
 func wantsEnv(metadata map[string]string) bool {

@@ -17,7 +17,9 @@ func TestRedisConforms(t *testing.T) {
 	}
 	scalertest.Conform(t, scalertest.Conformance{
 		Type: "redis", Address: server.Addr(), Want: scalers.Number(3),
-		At:   func(address string) param.Input { return param.Input{Metadata: m{"address": address, "listName": "orders"}} },
+		At: func(address string) param.Input {
+			return param.Input{Metadata: m{"address": address, "listName": "orders"}}
+		},
 		Stop: server.Kill,
 		Start: func() error {
 			if err := server.Start(t.Context()); err != nil {
