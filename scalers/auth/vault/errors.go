@@ -9,7 +9,7 @@ import (
 	vaultapi "github.com/hashicorp/vault/api"
 
 	"github.com/freshet-io/freshet/scalers"
-	"github.com/freshet-io/freshet/scalers/auth"
+	"github.com/freshet-io/freshet/scalers/identity"
 	"github.com/freshet-io/freshet/scalers/param"
 )
 
@@ -17,7 +17,7 @@ import (
 func (s *store) explain(err error, doing string, sent param.Secret) error {
 	var response *vaultapi.ResponseError
 	if !errors.As(err, &response) {
-		return auth.Unanswered(s.server, doing, err)
+		return identity.Unanswered(s.server, doing, err)
 	}
 	said := &refusal{text: fmt.Sprintf("%s, %s: status %d%s", s.server, doing, response.StatusCode, saying(response, sent)), response: response}
 	switch code := response.StatusCode; {
@@ -37,15 +37,7 @@ func saying(response *vaultapi.ResponseError, sent param.Secret) string {
 	if response.RawError || len(response.Errors) == 0 {
 		return ""
 	}
-	text := strings.Join(strings.Fields(strings.Join(response.Errors, "; ")), " ")
-	if !sent.Empty() {
-		text = strings.ReplaceAll(text, sent.Reveal(), "[redacted]")
-	}
-	const most = 300
-	if len(text) > most {
-		text = text[:most] + "…"
-	}
-	return ": " + strings.ToValidUTF8(text, "")
+	return identity.Saying(strings.Join(response.Errors, "; "), sent)
 }
 
 // refusal is an answer of Vault that is none. The library's error would show
