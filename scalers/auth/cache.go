@@ -173,7 +173,8 @@ func (q Question) who() string {
 // call asks, on behalf of everybody who waits, and keeps the outcome.
 func (r *Resolver) call(ctx context.Context, q Question, e *entry, flight chan struct{}) {
 	defer close(flight)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout())
+	// A little less than the requests have, which then learn why there is no answer.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout()*9/10)
 	defer cancel()
 	var connected atomic.Bool
 	answer, err := q.guarded(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
