@@ -12,6 +12,8 @@ import (
 	"syscall"
 )
 
+var moto = pythonPackage{name: "moto", extra: "[server]", version: "5.2.1", program: "moto_server"}
+
 // AWS is a server of Moto, which imitates the services of AWS in memory: there
 // is no real one to be had. It checks neither signatures nor rights.
 type AWS struct {
@@ -23,7 +25,7 @@ type AWS struct {
 // StartAWS starts a server that writes its log into dir and returns when it
 // answers.
 func StartAWS(ctx context.Context, dir string) (*AWS, error) {
-	program, err := lookPython("moto_server", pypi["moto_server"])
+	program, err := moto.look()
 	if err != nil {
 		return nil, err
 	}

