@@ -80,7 +80,7 @@ func (p *process) end(signal syscall.Signal) error {
 	select {
 	case <-p.exited:
 		return nil
-	case <-time.After(10 * time.Second):
+	case <-time.After(max(10*time.Second, p.patience)):
 	}
 	_ = p.cmd.Process.Kill()
 	<-p.exited
