@@ -448,3 +448,20 @@ func TestHangingSourceDoesNotDelayOthers(t *testing.T) {
 		}
 	})
 }
+
+// A trigger that comes while its source is down is told so as soon as the source
+// was tried again, and not first after an interval.
+func TestNewTriggerOfADeadSource(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, poll.Options{}).run()
+		down := errors.New("down")
+		w.backend.setOpen(func(context.Context) error { return down })
+		w.one("a", batching, 10*time.Minute, "a")
+		pass(time.Second)
+		late := w.one("b", batching, time.Hour, "b")
+		pass(10 * time.Second)
+		if r := late.last(); !errors.Is(r.Err, down) {
+			t.Errorf("after ten seconds it is given %+v", r)
+		}
+	})
+}
