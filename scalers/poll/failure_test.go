@@ -449,19 +449,21 @@ func TestHangingSourceDoesNotDelayOthers(t *testing.T) {
 	})
 }
 
-// A trigger that comes while its source is down is told so as soon as the source
-// was tried again, and not first after an interval.
-func TestNewTriggerOfADeadSource(t *testing.T) {
+// Triggers that come while their source is down are told so as soon as the
+// source was tried again, and not first after an interval.
+func TestNewTriggersOfADeadSource(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, poll.Options{}).run()
 		down := errors.New("down")
 		w.backend.setOpen(func(context.Context) error { return down })
-		w.one("a", batching, 10*time.Minute, "a")
+		w.one("a", single, 10*time.Minute, "a")
 		pass(time.Second)
-		late := w.one("b", batching, time.Hour, "b")
+		late := w.set("b", single, rarely, manyKeys(50)...)
 		pass(10 * time.Second)
-		if r := late.last(); !errors.Is(r.Err, down) {
-			t.Errorf("after ten seconds it is given %+v", r)
+		for key, s := range late {
+			if r := s.last(); !errors.Is(r.Err, down) {
+				t.Errorf("after ten seconds %s is given %+v", key, r)
+			}
 		}
 	})
 }
