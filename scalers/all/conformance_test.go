@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -180,4 +181,17 @@ func TestEveryParameterIsExplained(t *testing.T) {
 			sentence(all[i].Types[0]+" "+p.Key, p.Text)
 		}
 	}
+}
+
+// TestEveryTriggerHasFixtures: what a trigger makes of good and bad replies is
+// recorded, unless nothing is read.
+func TestEveryTriggerHasFixtures(t *testing.T) {
+	eachKind(t, func(t *testing.T, r *scalers.Registration) {
+		for _, typ := range r.Types {
+			folder := filepath.Join("..", r.Category, "testdata", typ)
+			if _, err := os.Stat(folder); err != nil && !r.Resource {
+				t.Errorf("there are no fixtures of %s: %v", typ, err)
+			}
+		}
+	})
 }

@@ -221,7 +221,7 @@ func dialOnce(tlsConfig *tls.Config) func(ctx context.Context, network, addr str
 		c, err := dial(ctx, network, addr)
 		if err != nil {
 			failed.Store(true)
-			return nil, err //nolint:wrapcheck // it says what was dialed
+			return nil, err
 		}
 		return guard(c), nil
 	}
