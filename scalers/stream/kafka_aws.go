@@ -17,17 +17,17 @@ import (
 
 // KafkaAWS says as whom to sign in to Amazon MSK.
 type KafkaAWS struct {
-	// Region of the cluster.
+	// Region of the Amazon MSK cluster.
 	Region string `param:"awsRegion,optional" from:"metadata,auth"`
-	// Identifier of the access key.
+	// Identifier of the AWS access key.
 	AccessKeyID string `param:"awsAccessKeyID|awsAccessKeyId,optional" from:"auth,metadata,env"`
-	// Secret of the access key.
+	// Secret of the AWS access key.
 	SecretAccessKey param.Secret `param:"awsSecretAccessKey,optional" from:"auth,env"`
-	// Session token of a temporary access key.
+	// Session token of a temporary AWS access key.
 	SessionToken param.Secret `param:"awsSessionToken,optional" from:"auth"`
-	// Role to assume, in place of an access key.
+	// AWS role to assume, in place of an access key.
 	RoleARN string `param:"awsRoleArn,optional" from:"auth"`
-	// With operator, the identity is that of Freshet's own pod.
+	// With operator, the AWS identity is that of Freshet's own pod.
 	IdentityOwner string `param:"identityOwner,optional" enum:"pod,operator" deprecated:"use podIdentity of a TriggerAuthentication"`
 }
 
