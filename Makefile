@@ -75,11 +75,12 @@ update: generate tidy ## Regenerate everything and format
 	gofmt -w $$(git ls-files '*.go')
 
 .PHONY: generate
-generate: ## Regenerate CRDs, deep copies and RBAC
+generate: ## Regenerate CRDs, deep copies, RBAC, the pages and the schema of triggers
 	go run $(CONTROLLER_GEN) object paths=./apis/...
 	go run $(CONTROLLER_GEN) crd:generateEmbeddedObjectMeta=true paths=./apis/... output:crd:artifacts:config=config/crd
 	go run ./apis/internal/crdtrim config/crd/keda.sh_*.yaml
 	go run $(CONTROLLER_GEN) rbac:roleName=freshet paths=./controller/permissions output:rbac:artifacts:config=config/rbac
+	go run ./scalers/describe/gen docs/triggers
 
 .PHONY: tidy
 tidy: ## Tidy go.mod of both modules

@@ -63,6 +63,55 @@ func Decode(typeName string, in param.Input, setting Setting) (*Scaler, []param.
 	return r.decode(in, setting)
 }
 
+// Checked is what the parameters of a trigger say.
+type Checked struct {
+	// Kind is the trigger's registration.
+	Kind *Registration
+	// Stem, Target and Resource are as in [Scaler]. The stem holds placeholders
+	// of parameters that cannot be seen.
+	Stem     string
+	Target   float64
+	Resource *autoscalingv2.MetricSpec
+	// Unseen is how many parameters have values that cannot be seen. Rules that
+	// span parameters were not checked then.
+	Unseen int
+}
+
+// Check is [Decode] for those who do not read: parameters may be unseen (see
+// [param.Input]).
+func Check(typeName string, in param.Input, setting Setting) (c Checked, notices []param.Notice, err error) {
+	r, err := Find(typeName)
+	if err != nil {
+		return Checked{}, nil, err
+	}
+	c.Kind = r
+	defer func() {
+		if p := recover(); p != nil { // a placeholder where the trigger expects something else
+			err = nil
+		}
+	}()
+	trigger := reflect.New(r.Struct).Interface()
+	in.FreeTarget = setting.Formula
+	if notices, c.Unseen, err = r.Plan.DecodeSeen(trigger, in); err != nil {
+		return c, notices, &Error{Class: Configuration, Err: err}
+	}
+	if err := checkMetricType(r, setting.MetricType); err != nil {
+		return c, notices, err
+	}
+	if c.Unseen == 0 {
+		s, notices, err := r.decode(in, setting)
+		if err == nil {
+			c.Stem, c.Target, c.Resource = s.Stem, s.Target, s.Resource
+		}
+		return c, notices, err
+	}
+	c.Target = target(r, trigger)
+	if named, ok := trigger.(interface{ Stem() string }); ok {
+		c.Stem = named.Stem()
+	}
+	return c, notices, nil
+}
+
 // fill makes a trigger of its parameters and setting. A panic of the trigger's
 // code is an error.
 func fill[T any](r *Registration, in param.Input, setting Setting) (trigger T, notices []param.Notice, err error) {
@@ -92,6 +141,9 @@ func fill[T any](r *Registration, in param.Input, setting Setting) (trigger T, n
 
 func decode[C Conn, T Trigger[C]](r *Registration, k Kind[C, T], in param.Input, setting Setting) (s *Scaler, notices []param.Notice, err error) {
 	trigger, notices, err := fill[T](r, in, setting)
+	if err == nil {
+		err = checkMetricType(r, setting.MetricType)
+	}
 	if err != nil {
 		return nil, notices, err
 	}
@@ -124,6 +176,15 @@ func decode[C Conn, T Trigger[C]](r *Registration, k Kind[C, T], in param.Input,
 		s.Next = func(now time.Time) time.Time { return k.Next(trigger, now) }
 	}
 	return s, notices, nil
+}
+
+// checkMetricType refuses what an external metric cannot be compared as; kinds
+// that are resources check their own.
+func checkMetricType(r *Registration, m autoscalingv2.MetricTargetType) error {
+	if r.Resource || m == "" || m == autoscalingv2.AverageValueMetricType || m == autoscalingv2.ValueMetricType {
+		return nil
+	}
+	return ConfigurationError("metricType is %q: use AverageValue (the default) or Value", m)
 }
 
 // target is the trigger's own, or that of the parameter with the role.

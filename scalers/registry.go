@@ -65,6 +65,8 @@ type Registration struct {
 	Struct reflect.Type
 	// Batches tells whether many triggers are read in one call.
 	Batches bool
+	// Watches tells whether the source is listened to for events.
+	Watches bool
 	// Resource tells that the HPA measures the metric itself: nothing is read.
 	Resource bool
 
@@ -82,7 +84,7 @@ func Register[C Conn, T Trigger[C]](k Kind[C, T]) {
 	r := &Registration{
 		Types: k.Types, Category: k.Category, Since: k.Since, Label: k.Label, Named: k.Named,
 		Example: k.Example, ExampleAuth: k.ExampleAuth,
-		Plan: param.NewPlan(t.Elem()), Struct: t.Elem(), Batches: k.ReadAll != nil,
+		Plan: param.NewPlan(t.Elem()), Struct: t.Elem(), Batches: k.ReadAll != nil, Watches: k.Watch != nil,
 	}
 	r.decode = func(in param.Input, setting Setting) (*Scaler, []param.Notice, error) {
 		return decode(r, k, in, setting)

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -32,9 +33,11 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand())
+	root.AddCommand(runCommand(), validateCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "freshet:", err)
+		if !errors.Is(err, errFaults) { // the report told
+			fmt.Fprintln(os.Stderr, "freshet:", err)
+		}
 		os.Exit(1)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
@@ -63,11 +62,6 @@ func (r *Reconciler) decode(ctx context.Context, so *kedav1alpha1.ScaledObject, 
 	if err != nil {
 		return err
 	}
-	if !kind.Resource { // those check their own
-		if err := checkMetricType(t.spec.EffectiveMetricType()); err != nil {
-			return err
-		}
-	}
 	params, err := r.Auth.Resolve(ctx, w, t.spec.AuthenticationRef)
 	if err != nil {
 		return err
@@ -97,14 +91,6 @@ func (r *Reconciler) decode(ctx context.Context, so *kedav1alpha1.ScaledObject, 
 // isResource tells whether the HPA measures the trigger itself, so that it is
 // not read and takes no part in activation.
 func (t *trigger) isResource() bool { return t.scaler != nil && t.scaler.Resource != nil }
-
-// checkMetricType refuses what an external metric cannot be compared as.
-func checkMetricType(m autoscalingv2.MetricTargetType) error {
-	if m != autoscalingv2.AverageValueMetricType && m != autoscalingv2.ValueMetricType {
-		return scalers.ConfigurationError("metricType is %q: use AverageValue (the default) or Value", m)
-	}
-	return nil
-}
 
 func wantsEnv(metadata map[string]string) bool {
 	for key := range metadata {

@@ -3,9 +3,6 @@ package all_test
 import (
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"maps"
 	"path/filepath"
 	"reflect"
@@ -17,6 +14,7 @@ import (
 
 	"github.com/freshet-io/freshet/scalers"
 	_ "github.com/freshet-io/freshet/scalers/all"
+	"github.com/freshet-io/freshet/scalers/describe"
 	"github.com/freshet-io/freshet/scalers/param"
 )
 
@@ -167,87 +165,19 @@ var secretive = regexp.MustCompile(`(?i)(password|secret|token|apikey|^key$)`)
 // TestEveryParameterIsExplained reads the source: the comment of a field is what
 // its page says of the parameter.
 func TestEveryParameterIsExplained(t *testing.T) {
-	eachKind(t, func(t *testing.T, r *scalers.Registration) {
-		if doc := typeDoc(t, r.Struct, ""); doc == "" {
-			t.Errorf("type %s has no comment, which is its page's summary", r.Struct)
-		}
-		n := 0
-		eachField(r.Struct, func(owner reflect.Type, f reflect.StructField) {
-			n++
-			switch doc := strings.TrimSpace(typeDoc(t, owner, f.Name)); {
-			case doc == "":
-				t.Errorf("%s.%s has no comment", owner, f.Name)
-			case !strings.HasSuffix(doc, "."):
-				t.Errorf("the comment of %s.%s is no sentence: %s", owner, f.Name, doc)
-			}
-		})
-		if n != len(r.Plan.Fields()) {
-			t.Errorf("%d parameters were looked at, of %d", n, len(r.Plan.Fields()))
-		}
-	})
-}
-
-// eachField calls f with every field of t that is a parameter and the type that
-// declares it.
-func eachField(t reflect.Type, f func(owner reflect.Type, field reflect.StructField)) {
-	for field := range t.Fields() {
-		_, isParam := field.Tag.Lookup("param")
-		switch {
-		case isParam:
-			f(t, field)
-		case field.IsExported() && field.Type.Kind() == reflect.Struct && field.Type.Name() != "":
-			eachField(field.Type, f)
+	all, err := describe.All("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sentence := func(what, text string) {
+		if text = strings.TrimSpace(text); !strings.HasSuffix(text, ".") {
+			t.Errorf("the comment of %s is no sentence: %s", what, text)
 		}
 	}
-}
-
-// typeDoc returns the comment of a field of a type of this module or, when
-// field is "", that of the type.
-func typeDoc(t *testing.T, typ reflect.Type, field string) string {
-	t.Helper()
-	folder, ok := strings.CutPrefix(typ.PkgPath(), "github.com/freshet-io/freshet/scalers/")
-	if !ok {
-		t.Fatalf("type %s is not one of package scalers", typ)
-	}
-	files, err := filepath.Glob(filepath.Join("..", filepath.FromSlash(folder), "*.go"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("there is no source of %s: %v", typ, err)
-	}
-	for _, file := range files {
-		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, decl := range parsed.Decls {
-			gen, ok := decl.(*ast.GenDecl)
-			if !ok {
-				continue
-			}
-			for _, spec := range gen.Specs {
-				if s, ok := spec.(*ast.TypeSpec); ok && s.Name.Name == typ.Name() {
-					if field == "" {
-						return gen.Doc.Text() + s.Doc.Text()
-					}
-					return fieldDoc(s, field)
-				}
-			}
+	for i := range all {
+		sentence(all[i].Types[0], all[i].Summary)
+		for _, p := range all[i].Parameters {
+			sentence(all[i].Types[0]+" "+p.Key, p.Text)
 		}
 	}
-	t.Fatalf("type %s is not in %s", typ, files)
-	return ""
-}
-
-func fieldDoc(s *ast.TypeSpec, name string) string {
-	structure, ok := s.Type.(*ast.StructType)
-	if !ok {
-		return ""
-	}
-	for _, f := range structure.Fields.List {
-		for _, ident := range f.Names {
-			if ident.Name == name {
-				return f.Doc.Text()
-			}
-		}
-	}
-	return ""
 }

@@ -22,6 +22,10 @@ type Input struct {
 	// FreeTarget lets the parameter of role [Target] be missing, or below its
 	// bound: a formula stands in for it.
 	FreeTarget bool
+	// Unseen, when set, tells of values that are there and cannot be seen: of a
+	// key of the authentication, or a variable of the environment. Their
+	// parameters become a placeholder where they are texts, else the zero value.
+	Unseen func(place Origin, name string) bool
 }
 
 // Notice is something the user should be told although the parameters are good.
@@ -36,16 +40,28 @@ type Notice struct {
 // type [Faults] and holds every fault; dst is then in an undefined state.
 // Notices tell of unknown and deprecated keys, sorted by key.
 func (p *Plan) Decode(dst any, in Input) ([]Notice, error) {
+	notices, _, err := p.DecodeSeen(dst, in)
+	return notices, err
+}
+
+// DecodeSeen is [Plan.Decode] that also tells how many parameters have values
+// that cannot be seen: rules that span parameters may not be judged by dst then.
+func (p *Plan) DecodeSeen(dst any, in Input) (notices []Notice, unseen int, err error) {
 	v := reflect.ValueOf(dst)
 	if v.Kind() != reflect.Pointer || v.Elem().Type() != p.typ {
 		panic(fmt.Sprintf("param: decoding %s into %T", p.typ, dst))
 	}
 	var faults Faults
-	notices := p.unknown(in.Metadata)
+	notices = p.unknown(in.Metadata)
 	given := map[string]string{}
 	for i := range p.fields {
 		f := &p.fields[i]
 		at, text, found := f.lookup(in)
+		if !found && at.origin != 0 {
+			unseen++
+			f.placehold(v.Elem().FieldByIndex(f.index), at.key)
+			continue
+		}
 		if found && f.Exclusive != "" {
 			if other := given[f.Exclusive]; other != "" {
 				faults = append(faults, Fault{Key: at.key, From: at.from(), Problem: "may not be given together with " + other})
@@ -77,9 +93,9 @@ func (p *Plan) Decode(dst any, in Input) ([]Notice, error) {
 	}
 	slices.SortStableFunc(notices, func(a, b Notice) int { return strings.Compare(a.Key, b.Key) })
 	if len(faults) > 0 {
-		return notices, faults
+		return notices, unseen, faults
 	}
-	return notices, nil
+	return notices, unseen, nil
 }
 
 // free tells whether the field's target may be left out.
@@ -123,7 +139,8 @@ func (w where) from() []Origin {
 }
 
 // lookup returns the first value that is not blank: places in order, and in
-// each the key before its aliases.
+// each the key before its aliases. For one that cannot be seen the place is
+// known, and ok false.
 func (f *Field) lookup(in Input) (at where, text string, ok bool) {
 	for _, origin := range f.From {
 		for _, name := range f.names() {
@@ -138,9 +155,34 @@ func (f *Field) lookup(in Input) (at where, text string, ok bool) {
 			if text = strings.TrimSpace(text); text != "" {
 				return where{name, origin}, text, true
 			}
+			if in.unseen(origin, name) {
+				return where{name, origin}, "", false
+			}
 		}
 	}
 	return where{key: f.Key}, "", false
+}
+
+// placehold puts the parameter's name in the place of a text.
+func (f *Field) placehold(v reflect.Value, key string) {
+	if key = "<" + key + ">"; f.Type.Kind() == reflect.String {
+		v.SetString(key)
+	} else if f.Type.Kind() == reflect.Slice && f.Type.Elem() == stringType {
+		v.Set(reflect.ValueOf([]string{key}).Convert(f.Type))
+	}
+}
+
+// unseen tells whether the place has a value of the parameter that cannot be
+// seen.
+func (in *Input) unseen(place Origin, name string) bool {
+	switch {
+	case in.Unseen == nil || place == Metadata:
+		return false
+	case place == Env:
+		variable := in.Metadata[name+"FromEnv"]
+		return variable != "" && in.Unseen(place, variable)
+	}
+	return in.Unseen(place, name)
 }
 
 // set parses text into v and returns what is wrong with it, or nothing. The

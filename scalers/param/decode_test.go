@@ -403,3 +403,27 @@ func TestMalformedBoundsPanic(t *testing.T) {
 		}()
 	}
 }
+
+func TestUnseenValues(t *testing.T) {
+	type trigger struct {
+		Address []string     `param:"address" from:"metadata,auth,env"`
+		Topic   string       `param:"topic" from:"metadata,env"`
+		Length  int64        `param:"length" from:"auth" min:"1"`
+		Token   param.Secret `param:"token" from:"auth"`
+		Mode    string       `param:"mode,optional" from:"auth"`
+	}
+	plan := param.NewPlan(reflect.TypeFor[trigger]())
+	unseen := func(place param.Origin, name string) bool {
+		return place == param.Auth && name != "mode" || place == param.Env && name == "TOPIC"
+	}
+	var got trigger
+	_, n, err := plan.DecodeSeen(&got, param.Input{Metadata: map[string]string{"address": "h:1", "topicFromEnv": "TOPIC"}, Unseen: unseen})
+	if want := (trigger{Address: []string{"h:1"}, Topic: "<topic>"}); err != nil || n != 3 || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %d unseen, %v; want %+v and 3", got, n, err, want)
+	}
+	_, n, err = plan.DecodeSeen(&trigger{}, param.Input{Metadata: map[string]string{"topicFromEnv": "OTHER"}, Unseen: unseen})
+	var faults param.Faults
+	if !errors.As(err, &faults) || len(faults) != 1 || faults[0].Key != "topic" || n != 3 {
+		t.Errorf("got %v, %d unseen; want the topic missing and 3", err, n)
+	}
+}

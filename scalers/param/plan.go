@@ -52,7 +52,12 @@ type Field struct {
 	Type reflect.Type
 
 	index []int
+	owner reflect.Type
+	name  string
 }
+
+// Owner returns the struct type that declares the field, and its name there.
+func (f *Field) Owner() (reflect.Type, string) { return f.owner, f.name }
 
 // names are the key and its aliases.
 func (f *Field) names() []string { return append([]string{f.Key}, f.Aliases...) }
@@ -142,7 +147,7 @@ func newField(t reflect.Type, sf reflect.StructField, tag string, index []int) F
 		Key: names[0], Aliases: names[1:],
 		Separator: ",", Range: sf.Tag.Get("range"), Exclusive: sf.Tag.Get("exclusive"),
 		Deprecated: sf.Tag.Get("deprecated"), Removed: sf.Tag.Get("removed"),
-		Type: sf.Type, index: index,
+		Type: sf.Type, index: index, owner: t, name: sf.Name,
 	}
 	for _, word := range words[1:] {
 		if word != "optional" {
