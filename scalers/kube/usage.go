@@ -92,14 +92,14 @@ func (u *Usage) target() (autoscalingv2.MetricTarget, error) {
 		percent, err := strconv.ParseInt(u.Value, 10, 32)
 		if err != nil || percent <= 0 {
 			return target, scalers.ConfigurationError(
-				"parameter value is %q, and with metricType Utilization must be a whole percentage of at least 1, such as 60", u.Value)
+				"parameter value is %.60q, and with metricType Utilization must be a whole percentage of at least 1, such as 60", u.Value)
 		}
 		target.AverageUtilization = new(int32(percent))
 	case autoscalingv2.AverageValueMetricType:
 		q, err := locate.Quantity(u.Value)
 		if err != nil || q.Sign() <= 0 {
 			return target, scalers.ConfigurationError(
-				"parameter value is %q, and with metricType AverageValue must be a quantity above 0, such as 500m or 512Mi", u.Value)
+				"parameter value is %.60q, and with metricType AverageValue must be a quantity above 0, such as 500m or 512Mi", u.Value)
 		}
 		target.AverageValue = &q
 	case "":
