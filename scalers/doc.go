@@ -18,9 +18,22 @@
 //
 // A trigger is one file in the folder of its family; store/redis.go is the
 // example to follow. From the struct alone come parsing, validation, the
-// metric name, the HPA's target, activity and self-metrics. The host owns
-// time, retries, naming, targets and activation; [Trigger.Read] returns a
-// number or an error with a [Class].
+// metric name, the HPA's target, activity, self-metrics, its page and its
+// schema (package describe). The host owns time, retries, naming, targets and
+// activation; [Trigger.Read] returns a number or an error with a [Class].
+//
+// Some need more, each by one field of their [Kind] or one small interface:
+//
+//   - to read many of one source in one call: [Kind.ReadAll];
+//   - to know their object, namespace, identity or cluster: [Binder];
+//   - to check rules that span parameters: [Validator];
+//   - a target that is not one parameter: [Targeter];
+//   - to be read on an event: [Kind.Watch]; at a time: [Kind.Next];
+//   - metrics that the source names: [Kind.Named];
+//   - metrics that the HPA measures itself: [RegisterResource].
+//
+// Package scalertest has the suite that every trigger passes beside its real
+// server, and runs recorded replies.
 //
 // A missing number is never a zero: whoever cannot tell returns an error.
 package scalers

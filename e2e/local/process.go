@@ -175,14 +175,20 @@ func (f *Freshet) end(signal syscall.Signal) error {
 	return nil
 }
 
+// Log is what all processes logged so far.
+func (f *Freshet) Log() (string, error) {
+	text, err := os.ReadFile(f.logFile)
+	return string(text), err
+}
+
 // LogTail is the end of the log.
 func (f *Freshet) LogTail() string {
-	text, err := os.ReadFile(f.logFile)
+	text, err := f.Log()
 	if err != nil {
 		return err.Error()
 	}
 	const most = 2000
-	return string(text[max(0, len(text)-most):])
+	return text[max(0, len(text)-most):]
 }
 
 // AdapterURL is where the process serves external metrics.

@@ -3,7 +3,8 @@
 package all
 
 import (
-	_ "github.com/freshet-io/freshet/scalers/kube"    // cpu, memory, cron, kubernetes-workload, kubernetes-resource
-	_ "github.com/freshet-io/freshet/scalers/observe" // prometheus
+	_ "github.com/freshet-io/freshet/scalers/azure"   // azure-queue
+	_ "github.com/freshet-io/freshet/scalers/kube"    // cpu, cron, kubernetes-resource, kubernetes-workload, memory
+	_ "github.com/freshet-io/freshet/scalers/observe" // metrics-api, prometheus
 	_ "github.com/freshet-io/freshet/scalers/store"   // redis
 )
