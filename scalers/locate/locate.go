@@ -4,6 +4,7 @@
 package locate
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +19,8 @@ import (
 // JSON returns the number at path, in the syntax of GJSON, in a JSON document.
 // Text there is read as [Text] reads it.
 func JSON(body []byte, path string) (float64, error) {
-	if !json.Valid(body) { // bounds how deep it is nested, which gjson.Valid does not
+	body = bytes.TrimPrefix(body, []byte("\ufeff")) // some editors leave this mark
+	if !json.Valid(body) {                          // bounds how deep it is nested, which gjson.Valid does not
 		return 0, errors.New("the document is not JSON")
 	}
 	found := gjson.GetBytes(body, path)
@@ -41,14 +43,14 @@ func JSON(body []byte, path string) (float64, error) {
 }
 
 // YAML returns the number at path in the first YAML document of body. The path
-// is keys, and places in lists that count from 0, joined by dots. Text there is
-// read as [Text] reads it.
+// is keys, and places in lists that count from 0, joined by dots; a dot after a
+// backslash is one of the key. Text there is read as [Text] reads it.
 func YAML(body []byte, path string) (float64, error) {
 	var at any
 	if err := yaml.Unmarshal(body, &at); err != nil {
 		return 0, notYAML(err)
 	}
-	for key := range strings.SplitSeq(path, ".") {
+	for _, key := range split(path) {
 		var ok bool
 		if at, ok = child(at, key); !ok {
 			return 0, missing(path)
@@ -76,6 +78,25 @@ func YAML(body []byte, path string) (float64, error) {
 	default:
 		return 0, notANumber(path, "a date")
 	}
+}
+
+// split cuts a path at the dots that follow no backslash.
+func split(path string) []string {
+	var keys []string
+	var key strings.Builder
+	for i := 0; i < len(path); i++ {
+		switch {
+		case path[i] == '\\' && i+1 < len(path):
+			i++
+			key.WriteByte(path[i])
+		case path[i] == '.':
+			keys = append(keys, key.String())
+			key.Reset()
+		default:
+			key.WriteByte(path[i])
+		}
+	}
+	return append(keys, key.String())
 }
 
 // child is what a map has under a key, or a list at a place.
