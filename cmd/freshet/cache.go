@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// cacheOptions keep the cache small: of workloads only what decisions need, and
-// no Helm releases among the Secrets. Where only some namespaces are looked
+// cacheOptions keep the cache small: of workloads and pods only what decisions
+// need, and no Helm releases among the Secrets. Where only some namespaces are looked
 // after, own is read too, for cluster-scoped authentications.
 func cacheOptions(namespaces []string, own string) cache.Options {
 	o := cache.Options{
@@ -18,6 +18,7 @@ func cacheOptions(namespaces []string, own string) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&appsv1.Deployment{}:  {Transform: slim},
 			&appsv1.StatefulSet{}: {Transform: slim},
+			&corev1.Pod{}:         {Transform: slim}, // cached when a trigger counts them first
 			&corev1.Secret{}:      {Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")},
 		},
 	}
@@ -44,7 +45,8 @@ func configs(namespaces []string) map[string]cache.Config {
 }
 
 // slim keeps of a workload its identity, replicas, and the environment of its
-// containers.
+// containers, and of a pod its identity, labels, phase, node, and whether it is
+// to end.
 func slim(obj any) (any, error) {
 	switch w := obj.(type) {
 	case *appsv1.Deployment:
@@ -55,6 +57,12 @@ func slim(obj any) (any, error) {
 		slimMeta(&w.ObjectMeta)
 		w.Spec = appsv1.StatefulSetSpec{Replicas: w.Spec.Replicas, Template: slimTemplate(&w.Spec.Template)}
 		w.Status = appsv1.StatefulSetStatus{}
+	case *corev1.Pod:
+		labels, deleted := w.Labels, w.DeletionTimestamp
+		slimMeta(&w.ObjectMeta)
+		w.Labels, w.DeletionTimestamp = labels, deleted
+		w.Spec = corev1.PodSpec{NodeName: w.Spec.NodeName}
+		w.Status = corev1.PodStatus{Phase: w.Status.Phase}
 	}
 	return obj, nil
 }

@@ -3,7 +3,8 @@
 //
 // Objects of any kind are read, and their scale subresources read and written,
 // because any kind may be a target. Secrets and ConfigMaps are read for the
-// authentications and target environments that name them.
+// authentications, target environments and triggers that name them. Pods are read
+// once a trigger counts them.
 package permissions
 
 // +kubebuilder:rbac:groups=keda.sh,resources=scaledobjects;scaledobjects/status;scaledobjects/finalizers,verbs=get;list;watch;update;patch
@@ -12,6 +13,6 @@ package permissions
 // +kubebuilder:rbac:groups="*",resources="*/scale",verbs=get;update;patch
 // +kubebuilder:rbac:groups="*",resources="*",verbs=get
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets;configmaps;pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=freshet,resources=leases,verbs=get;list;watch;create;update;patch
