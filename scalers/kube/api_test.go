@@ -42,7 +42,7 @@ type api struct {
 }
 
 // newAPI starts an API server, and a cache in front of it.
-func newAPI(t *testing.T) (*api, cache.Cache) {
+func newAPI(t testing.TB) (*api, cache.Cache) {
 	t.Helper()
 	a := &api{objects: map[string][]client.Object{}, streams: map[string][]chan metav1.WatchEvent{}, version: 1, changed: make(chan struct{})}
 	a.server = httptest.NewServer(http.HandlerFunc(a.serve))

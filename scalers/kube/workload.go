@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -70,19 +71,23 @@ func (w *Workload) Read(ctx context.Context, c *clusterConn) (scalers.Value, err
 	return out[0].Value, out[0].Err
 }
 
-// readWorkloads lists the pods of each selector once. The cache makes the first
-// list of all wait until it has every pod.
+// readWorkloads lists the pods once. The cache makes the first list of all wait
+// until it has every pod.
 func readWorkloads(ctx context.Context, c *clusterConn, workloads []*Workload, out []scalers.Result) error {
+	listed := workloads[0].selector // of one selector only its own pods are copied
+	if slices.ContainsFunc(workloads, func(w *Workload) bool { return w.PodSelector != workloads[0].PodSelector }) {
+		listed = labels.Everything()
+	}
+	var pods corev1.PodList
+	err := c.List(ctx, &pods, client.InNamespace(workloads[0].Namespace), client.MatchingLabelsSelector{Selector: listed}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return c.explain(err)
+	}
 	counts := map[string]podCount{}
 	for i, w := range workloads {
 		count, known := counts[w.PodSelector]
 		if !known {
-			var pods corev1.PodList
-			err := c.List(ctx, &pods, client.InNamespace(w.Namespace), client.MatchingLabelsSelector{Selector: w.selector}, client.UnsafeDisableDeepCopy)
-			if err != nil {
-				return c.explain(err) // the cache fails for all of a namespace
-			}
-			count = countPods(pods.Items)
+			count = countPods(pods.Items, w.selector)
 			counts[w.PodSelector] = count
 		}
 		out[i].Value = scalers.Number(float64(count.pods))
@@ -96,11 +101,13 @@ func readWorkloads(ctx context.Context, c *clusterConn, workloads []*Workload, o
 // podCount is how many pods there are, and how many nodes they are on.
 type podCount struct{ pods, nodes int }
 
-func countPods(pods []corev1.Pod) podCount {
+// countPods counts the pods of a selector that have not ended.
+func countPods(pods []corev1.Pod, selector labels.Selector) podCount {
 	count := podCount{}
 	nodes := map[string]bool{}
 	for i := range pods {
-		if phase := pods[i].Status.Phase; phase == corev1.PodSucceeded || phase == corev1.PodFailed {
+		phase := pods[i].Status.Phase
+		if phase == corev1.PodSucceeded || phase == corev1.PodFailed || !selector.Matches(labels.Set(pods[i].Labels)) {
 			continue
 		}
 		count.pods++

@@ -91,7 +91,7 @@ func TestWorkload(t *testing.T) {
 	}
 }
 
-// TestWorkloadsShareLists: of one namespace each selector is listed once.
+// TestWorkloadsShareLists: the pods of a namespace are listed once for all.
 func TestWorkloadsShareLists(t *testing.T) {
 	cluster := &lists{Reader: fake.NewClientBuilder().WithObjects(pod("a", "orders", "a", corev1.PodRunning), pod("b", "returns", "a", corev1.PodRunning)).Build()}
 	var batch []*scalers.Scaler
@@ -113,8 +113,8 @@ func TestWorkloadsShareLists(t *testing.T) {
 			t.Errorf("trigger %d reads %+v, want %v", i, r, want)
 		}
 	}
-	if cluster.n != 3 {
-		t.Errorf("%d lists for three selectors", cluster.n)
+	if cluster.n != 1 {
+		t.Errorf("%d lists of one namespace", cluster.n)
 	}
 	elsewhere := at(cluster)
 	elsewhere.Object.Namespace = "lab"
