@@ -62,7 +62,7 @@ func (c *changes) add(ctx context.Context, source informers, kind string, obj cl
 		k = &kindChanges{listeners: map[string]map[*func()]bool{}}
 		informer, err := source.GetInformer(ctx, obj, cache.BlockUntilSynced(false))
 		if err != nil {
-			return err //nolint:wrapcheck // the host names the source
+			return err
 		}
 		handle, err := informer.AddEventHandler(c.handler(k))
 		if err != nil {

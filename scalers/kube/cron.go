@@ -24,7 +24,9 @@ func init() {
 
 // Cron scales on a window of time: to a number of replicas from a start to an
 // end, each of which is a cron expression of five fields (minute, hour, day of
-// month, month, day of week). The window is open when its end comes next.
+// month, month, day of week). The window is open when its end comes next, so
+// that both should name the same days. When clocks are set, a time that they skip
+// comes when they skip it, and one that they repeat the first time.
 type Cron struct {
 	// When the window opens, such as 0 8 * * 1-5.
 	Start string `param:"start"`
