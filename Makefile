@@ -12,7 +12,7 @@ TOOLS   := $(CACHE)/tools
 LDFLAGS := -X main.version=$(VERSION)
 MODULES := . e2e
 # The real servers that tests talk to.
-SERVERS := redis-server prometheus rabbitmq-server kafka azurite-queue
+SERVERS := redis-server prometheus rabbitmq-server kafka azurite-queue bao moto_server
 # The race detector needs a C compiler.
 RACE    := $(if $(shell command -v gcc || command -v clang),-race)
 

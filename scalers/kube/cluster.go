@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -59,6 +60,8 @@ func (c *clusterConn) explain(err error) error {
 	case apierrors.IsTimeout(err), errors.As(err, &early):
 		return scalers.UnavailableError("the cluster's %s are not known yet: if that lasts, "+
 			"give Freshet's ServiceAccount the right to list and watch them: %w", c.what, err)
+	case strings.Contains(err.Error(), "unknown namespace for the cache"): // such errors have no type
+		return scalers.ConfigurationError("Freshet does not read them in this namespace: it is restricted to others: %w", err)
 	}
 	return scalers.UnavailableError("%w", err)
 }

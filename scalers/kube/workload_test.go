@@ -171,7 +171,8 @@ func TestClusterErrors(t *testing.T) {
 		"unauthorized":     {apierrors.NewUnauthorized("who"), scalers.Authentication, []string{"ServiceAccount"}},
 		"not synced":       {apierrors.NewTimeoutError("failed waiting", 0), scalers.Unavailable, []string{"not known yet", "ServiceAccount"}},
 		"not started":      {&cache.ErrCacheNotStarted{}, scalers.Unavailable, []string{"not known yet"}},
-		"another":          {errors.New("unknown namespace"), scalers.Unavailable, []string{"unknown namespace"}},
+		"another":          {errors.New("no answer"), scalers.Unavailable, []string{"no answer"}},
+		"not looked into":  {errors.New("unable: because of unknown namespace for the cache"), scalers.Configuration, []string{"restricted"}},
 		"server is down":   {apierrors.NewInternalError(errors.New("etcd")), scalers.Unavailable, []string{"etcd"}},
 		"too many at once": {apierrors.NewTooManyRequestsError("later"), scalers.Unavailable, []string{"later"}},
 	} {

@@ -89,3 +89,17 @@ func RabbitMQ(t testing.TB, o servers.RabbitMQOptions) *servers.RabbitMQ {
 	s, err := servers.StartRabbitMQ(t.Context(), o)
 	return started(t, s, err)
 }
+
+// Vault starts a server that ends with the test.
+func Vault(t testing.TB) *servers.Vault {
+	t.Helper()
+	s, err := servers.StartVault(t.Context(), t.TempDir())
+	return started(t, s, err)
+}
+
+// AWS starts a server that ends with the test.
+func AWS(t testing.TB) *servers.AWS {
+	t.Helper()
+	s, err := servers.StartAWS(t.Context(), t.TempDir())
+	return started(t, s, err)
+}

@@ -39,7 +39,9 @@ func Package(program string) (string, error) {
 // there already.
 var installers = map[string]func(ctx context.Context, log io.Writer) error{
 	"azurite-queue": azurite.install,
+	"bao":           openBao.install,
 	"kafka":         installKafka,
+	"moto_server":   moto.install,
 }
 
 // InstallProgram installs a program that this package starts, unless it is there
