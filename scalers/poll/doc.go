@@ -15,8 +15,8 @@
 // that has no reading yet, or by [Subscription.Refresh] (a demand read, which
 // everyone who asks meanwhile joins). At most one round of a group and
 // [Options.PerSource] rounds of a source (more where its kind says so) are in
-// flight, at most
-// [Options.Workers] in all; each has the deadline [Options.Timeout].
+// flight, at most [Options.Workers] in all; each has the deadline
+// [Options.Timeout].
 //
 // A source that fails is left alone for a back-off and then probed by one
 // round; until a probe succeeds, every due group is given the source's error
