@@ -42,8 +42,8 @@ cluster-down: ## Stop it
 
 # The e2e tests never come from Go's cache, which does not see that the program changed.
 .PHONY: test
-test: build ## Run all tests: unit, integration (real Redis) and e2e (real control plane)
-	@go run ./scalers/scalertest/servers/install redis-server
+test: build ## Run all tests: unit, integration (real servers) and e2e (real control plane)
+	@go run ./scalers/scalertest/servers/install redis-server azurite-queue
 	$(if $(RACE),,@echo "no C compiler is here: testing without the race detector")
 	go test $(RACE) -timeout 15m ./...
 	@cd e2e && go run ./cmd/cluster build

@@ -43,27 +43,42 @@ func (p *Provider) GetExternalMetric(ctx context.Context, namespace string, sele
 	if !ok {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("the label selector must name the object: %s=<name>", p.label))
 	}
-	slot := p.store.Find(namespace, object, info.Metric)
+	v, err := p.value(ctx, namespace, object, info.Metric)
+	if err != nil {
+		return nil, err
+	}
+	return &external_metrics.ExternalMetricValueList{Items: []external_metrics.ExternalMetricValue{{
+		MetricName: v.metric,
+		Timestamp:  metav1.NewTime(v.at),
+		Value:      Quantity(v.number),
+	}}}, nil
+}
+
+// value is a number of one metric.
+type value struct {
+	metric string
+	number float64
+	at     time.Time
+}
+
+// value answers a query. The error is one of the API's.
+func (p *Provider) value(ctx context.Context, namespace, object, metric string) (value, error) {
+	slot := p.store.Find(namespace, object, metric)
 	if slot == nil {
-		return nil, notFound(namespace, object, info.Metric)
+		return value{}, notFound(namespace, object, metric)
 	}
 	r, err := slot.Fresh(ctx, time.Now())
 	if err != nil {
-		return nil, unreadable(info.Metric, err)
+		return value{}, unreadable(metric, err)
 	}
-	value, err := slot.ValueOf(r, info.Metric)
-	if err != nil {
-		return nil, unreadable(info.Metric, err)
-	}
-	name := slot.Metric
+	v := value{metric: slot.Metric, at: r.At}
 	if slot.Named {
-		name = info.Metric
+		v.metric = metric
 	}
-	return &external_metrics.ExternalMetricValueList{Items: []external_metrics.ExternalMetricValue{{
-		MetricName: name,
-		Timestamp:  metav1.NewTime(r.At),
-		Value:      Quantity(value),
-	}}}, nil
+	if v.number, err = slot.ValueOf(r, metric); err != nil {
+		return value{}, unreadable(metric, err)
+	}
+	return v, nil
 }
 
 // Quantity is a metric's value as the HPA is given it: to the thousandth,

@@ -10,7 +10,6 @@ import (
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	basecmd "sigs.k8s.io/custom-metrics-apiserver/pkg/cmd"
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/cmd/options"
-	"sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 )
 
 // Options say where and how the adapter serves.
@@ -39,7 +38,7 @@ const allowFor = 5 * time.Minute
 
 // NewServer prepares the server and binds its port, so that an address in use
 // is an error here.
-func NewServer(o Options, p provider.ExternalMetricsProvider) (*Server, error) {
+func NewServer(o Options, p *Provider) (*Server, error) {
 	settings := options.NewCustomMetricsAdapterServerOptions()
 	settings.SecureServing.BindAddress = o.BindAddress
 	settings.SecureServing.BindPort = o.Port
@@ -58,6 +57,11 @@ func NewServer(o Options, p provider.ExternalMetricsProvider) (*Server, error) {
 		FlagSet:                           pflag.NewFlagSet("adapter", pflag.ContinueOnError),
 	}
 	base.WithExternalMetrics(p)
+	config, err := base.Config()
+	if err != nil {
+		return nil, fmt.Errorf("preparing the metrics adapter: %w", err)
+	}
+	config.GenericConfig.BuildHandlerChainFunc = withQuick(p)
 	server, err := base.Server()
 	if err != nil {
 		return nil, fmt.Errorf("preparing the metrics adapter: %w", err)

@@ -3,6 +3,8 @@
 package all
 
 import (
-	_ "github.com/freshet-io/freshet/scalers/observe" // prometheus
-	_ "github.com/freshet-io/freshet/scalers/store"   // redis
+	_ "github.com/freshet-io/freshet/scalers/azure"    // azure-queue
+	_ "github.com/freshet-io/freshet/scalers/external" // external, external-push
+	_ "github.com/freshet-io/freshet/scalers/observe"  // metrics-api, prometheus
+	_ "github.com/freshet-io/freshet/scalers/store"    // redis
 )

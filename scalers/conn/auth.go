@@ -14,12 +14,12 @@ import (
 
 // Modes of authentication over HTTP.
 const (
-	APIKey = "apiKey"
-	Basic  = "basic"
-	ByTLS  = "tls"
-	Bearer = "bearer"
-	Custom = "custom"
-	OAuth  = "oauth"
+	APIKey  = "apiKey"
+	Basic   = "basic"
+	ByTLS   = "tls"
+	ByOAuth = "oauth"
+	Bearer  = "bearer"
+	Custom  = "custom"
 )
 
 // HTTPAuth says as whom to speak HTTP. Parameters of modes that are not named in
@@ -27,7 +27,7 @@ const (
 type HTTPAuth struct {
 	// How to authenticate: any of apiKey, basic, bearer, custom, tls and oauth,
 	// separated by commas. Of basic, bearer and oauth only one may be given.
-	Modes []string `param:"authModes|authMode,optional" from:"metadata,auth" enum:"apiKey,basic,tls,bearer,custom,oauth"`
+	Modes []string `param:"authModes|authMode,optional" from:"metadata,auth" enum:"apiKey,basic,tls,bearer,custom,oauth" oneof:"bearer,basic,oauth"`
 	// Token of mode bearer.
 	BearerToken param.Secret `param:"bearerToken|token,optional" from:"auth"`
 	// User name of mode basic.
@@ -45,6 +45,8 @@ type HTTPAuth struct {
 	CustomHeader string `param:"customAuthHeader,optional" from:"auth"`
 	// Value of the header of mode custom.
 	CustomValue param.Secret `param:"customAuthValue,optional" from:"auth"`
+	// Client of mode oauth.
+	OAuth OAuth
 	// Authorities to trust, client certificate of mode tls, and checks.
 	TLS TLS
 }
@@ -52,28 +54,16 @@ type HTTPAuth struct {
 // has tells whether the mode is on.
 func (a HTTPAuth) has(mode string) bool { return slices.Contains(a.Modes, mode) }
 
-// Validate checks what each mode needs. The trigger understands the given modes
-// and no other.
-func (a HTTPAuth) Validate(understood ...string) error {
+// UsesAuthorization tells whether a mode says who asks in the header
+// Authorization, which then is free for nothing else.
+func (a HTTPAuth) UsesAuthorization() bool { return a.has(Bearer) || a.has(Basic) || a.has(ByOAuth) }
+
+// Validate checks what each mode needs.
+func (a HTTPAuth) Validate() error {
 	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	var exclusive []string
-	for _, mode := range []string{Bearer, Basic, OAuth} {
-		if a.has(mode) {
-			exclusive = append(exclusive, mode)
-		}
-	}
-	if len(exclusive) > 1 {
-		fault("parameter authModes names %s: keep one of them", strings.Join(exclusive, " and "))
-	}
-	for _, mode := range a.Modes {
-		if !slices.Contains(understood, mode) {
-			fault("parameter authModes names %s, which this trigger does not support: it supports %s", mode, strings.Join(understood, ", "))
-		}
-	}
 	needs := func(mode, key string, missing bool) {
 		if a.has(mode) && missing {
-			fault("parameter %s is missing: authModes names %s", key, mode)
+			faults = append(faults, fmt.Errorf("parameter %s is missing: authModes names %s", key, mode))
 		}
 	}
 	needs(Bearer, "bearerToken", a.BearerToken.Empty())
@@ -83,6 +73,9 @@ func (a HTTPAuth) Validate(understood ...string) error {
 	needs(Custom, "customAuthValue", a.CustomValue.Empty())
 	needs(ByTLS, "cert", a.TLS.Cert == "")
 	needs(ByTLS, "key", a.TLS.Key.Empty())
+	if a.has(ByOAuth) {
+		faults = append(faults, a.OAuth.Validate(a.has(ByTLS)))
+	}
 	used := a.used()
 	faults = append(faults, validHeader("customAuthHeader", used.CustomHeader, used.CustomValue.Reveal()),
 		validHeader("bearerToken", "-", used.BearerToken.Reveal()))
@@ -149,15 +142,18 @@ func (a HTTPAuth) used() HTTPAuth {
 	if a.has(Custom) {
 		u.CustomHeader, u.CustomValue = a.CustomHeader, a.CustomValue
 	}
+	if a.has(ByOAuth) {
+		u.OAuth = a.OAuth
+	}
 	if a.has(ByTLS) {
 		u.TLS = a.TLS
 	}
 	return u
 }
 
-// Apply puts the credentials into the request. Client certificates are the
-// connection's.
-func (a HTTPAuth) Apply(r *http.Request) {
+// apply puts the credentials into the request, but for those that are the
+// connection's: client certificates, access tokens and identities.
+func (a HTTPAuth) apply(r *http.Request) {
 	u := a.used()
 	if u.has(Bearer) {
 		r.Header.Set("Authorization", "Bearer "+u.BearerToken.Reveal())

@@ -2,9 +2,11 @@ package conn
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -24,6 +26,11 @@ type HTTP struct {
 	Userinfo param.Secret
 	// Auth says as whom to speak and whom to trust.
 	Auth HTTPAuth
+	// Sign says how requests are signed for a cloud.
+	Sign SignerConfig
+	// ServerName is the name that the server's certificate must be for; "" is the
+	// host of the address.
+	ServerName string
 }
 
 // NewHTTP is the server of the address. Of auth it keeps what has an effect.
@@ -68,20 +75,35 @@ func (h HTTP) Open(context.Context) (*HTTPConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &HTTPConn{auth: h.Auth, client: http.Client{
+	tlsConfig.ServerName = h.ServerName
+	c := &HTTPConn{auth: h.Auth, client: http.Client{
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsConfig, ForceAttemptHTTP2: true,
 			TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 5 * time.Minute,
-			MaxIdleConnsPerHost: 8, MaxResponseHeaderBytes: 64 << 10,
+			MaxConnsPerHost: mostConns, MaxIdleConnsPerHost: mostConns, MaxResponseHeaderBytes: 64 << 10,
 		},
-		CheckRedirect: h.Auth.follow,
-	}}, nil
+		CheckRedirect: h.follow,
+	}}
+	if c.signer, err = OpenSigner(h.Sign); err != nil {
+		return nil, err
+	}
+	if h.Auth.has(ByOAuth) {
+		if c.tokens, err = h.Auth.OAuth.Open(h.Auth.TLS); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
 }
+
+// mostConns is how many connections to one host are open at most.
+const mostConns = 4
 
 // HTTPConn is a pool of connections to a server.
 type HTTPConn struct {
 	auth   HTTPAuth
 	client http.Client
+	tokens *Tokens
+	signer Signer
 }
 
 // Close closes the connections.
@@ -95,7 +117,7 @@ const mostRedirects = 10
 
 // follow decides whether a redirect is followed. One that leaves the server is
 // only when there is nothing to give away: no credentials and no header of ours.
-func (a HTTPAuth) follow(next *http.Request, via []*http.Request) error {
+func (h HTTP) follow(next *http.Request, via []*http.Request) error {
 	first := via[0]
 	target := urlName(next.URL)
 	switch {
@@ -103,7 +125,7 @@ func (a HTTPAuth) follow(next *http.Request, via []*http.Request) error {
 		return scalers.ConfigurationError("the server redirects in a circle, at last to %s", target)
 	case sameServer(first.URL, next.URL):
 		return nil
-	case len(first.Header) > 0 || first.URL.User != nil || len(a.Modes) > 0:
+	case len(first.Header) > 0 || first.URL.User != nil || len(h.Auth.Modes) > 0 || h.Sign.Provider != "":
 		return scalers.ConfigurationError("the server redirects to %s, which is not given the credentials and headers "+
 			"that are meant for %s: give that address if it is meant", target, first.URL.Host)
 	}
@@ -159,17 +181,19 @@ func (c *HTTPConn) Get(ctx context.Context, address *url.URL, headers http.Heade
 	if headers != nil {
 		request.Header = headers.Clone()
 	}
-	c.auth.Apply(request)
+	token, err := c.authorize(ctx, request)
+	if err != nil {
+		return nil, err
+	}
 	response, err := c.client.Do(request)
 	if err != nil {
-		var outer *url.Error
-		if errors.As(err, &outer) { // its text has the whole address
-			err = outer.Err
-		}
-		return nil, fmt.Errorf("reading %s: %w", name, err)
+		return nil, fmt.Errorf("reading %s: %w", name, networkError(err))
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
+		if response.StatusCode == http.StatusUnauthorized && c.tokens != nil {
+			c.tokens.Refused(ctx, token)
+		}
 		body, _ := io.ReadAll(io.LimitReader(response.Body, mostErrorBody)) // explains, at best
 		return nil, statusError(response, &StatusError{URL: name, Code: response.StatusCode, Body: body})
 	}
@@ -181,6 +205,42 @@ func (c *HTTPConn) Get(ctx context.Context, address *url.URL, headers http.Heade
 		return nil, scalers.ConfigurationError("%s answers with more than %d MiB", name, mostBody>>20)
 	}
 	return &Answer{URL: name, Body: body, WebPage: strings.HasPrefix(response.Header.Get("Content-Type"), "text/html")}, nil
+}
+
+// networkError is err without the whole address, and with what to change where
+// that is known.
+func networkError(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	var remote *net.OpError
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &remote) && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "certificate"):
+		return scalers.AuthenticationError("the server refused the client certificate: check parameters cert and key, and that authModes has tls: %w", err)
+	case errors.As(err, &unknown):
+		return scalers.UnavailableError("if it is the right server, give the authority that signed its certificate as parameter ca: %w", err)
+	}
+	return err
+}
+
+// authorize puts into the request what proves who asks: last what signs all of
+// it. It returns the access token, if there is one.
+func (c *HTTPConn) authorize(ctx context.Context, request *http.Request) (token param.Secret, err error) {
+	c.auth.apply(request)
+	if c.tokens != nil {
+		if token, err = c.tokens.Token(ctx); err != nil {
+			return token, err
+		}
+		request.Header.Set("Authorization", "Bearer "+token.Reveal())
+	}
+	if c.signer != nil {
+		if err := c.signer.Sign(ctx, request); err != nil {
+			return token, fmt.Errorf("signing the request to %s: %w", urlName(request.URL), err)
+		}
+	}
+	return token, nil
 }
 
 // statusError gives the status its class.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +24,9 @@ import (
 )
 
 const secret = "S3NT1N3L"
+
+// quiet is the log of servers whose handshakes are meant to fail.
+var quiet = log.New(io.Discard, "", 0)
 
 func parse(t testing.TB, address string) *url.URL {
 	t.Helper()

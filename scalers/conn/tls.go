@@ -28,11 +28,11 @@ type TLS struct {
 	UnsafeSSL bool `param:"unsafeSsl" default:"false"`
 }
 
-// Config makes the configuration of package crypto/tls, TLS 1.2 or newer. An
-// error is of class Configuration and names the parameter.
+// Config makes the configuration of package crypto/tls, with [Defaults] where t
+// says nothing. An error is of class Configuration and names the parameter.
 func (t TLS) Config() (*tls.Config, error) {
 	cfg := &tls.Config{
-		MinVersion:         tls.VersionTLS12,
+		MinVersion: Defaults.MinTLS, RootCAs: Defaults.RootCAs,
 		InsecureSkipVerify: t.UnsafeSSL, //nolint:gosec // the user asked for it by name
 	}
 	if t.CA != "" {
@@ -56,6 +56,22 @@ func (t TLS) Config() (*tls.Config, error) {
 		return nil, scalers.ConfigurationError("parameters cert and key are not a PEM pair: %w", err)
 	}
 	cfg.Certificates = []tls.Certificate{pair}
+	return cfg, nil
+}
+
+// withSystem is Config for a server besides the one that t is about: ca is
+// trusted there too, and not alone.
+func (t TLS) withSystem() (*tls.Config, error) {
+	cfg, err := t.Config()
+	if err != nil || t.CA == "" {
+		return cfg, err
+	}
+	roots := systemRoots()
+	if Defaults.RootCAs != nil {
+		roots = Defaults.RootCAs.Clone()
+	}
+	roots.AppendCertsFromPEM([]byte(t.CA))
+	cfg.RootCAs = roots
 	return cfg, nil
 }
 

@@ -1,27 +1,28 @@
 package observe
 
 import (
-	"fmt"
-	"math"
+	"context"
+	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/conn"
 )
 
-// positive checks a target, which divides and is handed on in thousandths.
-func positive(key string, n float64, what string) error {
-	if n >= 0.001 && !math.IsInf(n, 1) {
-		return nil
+// get asks for the address within ctx and the trigger's own timeout, if it has
+// one. Which of the two passed is told.
+func get(ctx context.Context, c *conn.HTTPConn, timeout time.Duration, address *url.URL, headers http.Header) (*conn.Answer, error) {
+	if timeout <= 0 {
+		return c.Get(ctx, address, headers)
 	}
-	return fmt.Errorf("parameter %s must be a number of at least 0.001: it is %s", key, what)
-}
-
-// finite checks an activation, which is compared.
-func finite(key string, n float64) error {
-	if math.IsNaN(n) || math.IsInf(n, 0) {
-		return fmt.Errorf("parameter %s must be a finite number", key)
+	own, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	answer, err := c.Get(own, address, headers)
+	if err != nil && own.Err() != nil && ctx.Err() == nil {
+		return nil, scalers.UnavailableError("no answer within the %s of parameter timeout", timeout)
 	}
-	return nil
+	return answer, err
 }
 
 // wrongContent says that an answer with status 200 is not what it should be.

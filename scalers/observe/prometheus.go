@@ -32,38 +32,35 @@ type Prometheus struct {
 	// More parameters of the request, as name=value, separated by commas.
 	QueryParameters map[string]string `param:"queryParameters,optional"`
 	// Value of the query that one replica should handle.
-	Threshold float64 `param:"threshold" role:"target"`
+	Threshold float64 `param:"threshold" role:"target" min:"0.001"`
 	// Value of the query above which the workload leaves zero.
 	ActivationThreshold float64 `param:"activationThreshold,optional" role:"activation"`
 	// Namespace to query, for servers that serve many.
 	Namespace string `param:"namespace,optional"`
 	// More headers of the request, as name=value, separated by commas.
 	CustomHeaders map[string]string `param:"customHeaders,optional"`
-	// Read a query without a result, or whose result is not a finite number, as 0.
-	// With false it is an error.
+	// Read a query without a result, or whose result is NaN or infinite, as 0. With
+	// false it is an error, and the workload keeps its replicas.
 	IgnoreNullValues bool `param:"ignoreNullValues" default:"true"`
-	// How long to wait for the answer, at most as long as the operator waits for
-	// any.
+	// How long to wait for the answer. The operator's own limit for every read
+	// holds too: the shorter of the two counts.
 	Timeout time.Duration `param:"timeout,optional"`
 	// As whom to query.
 	Auth conn.HTTPAuth
-	// Region of AWS; not supported.
-	AWSRegion string `param:"awsRegion,optional"`
-	// Owner of the AWS identity; not supported.
-	IdentityOwner string `param:"identityOwner,optional"`
+	// As whom to query a cloud's own service.
+	Cloud PrometheusCloud
+}
+
+// Bind keeps the identity of the pod.
+func (p *Prometheus) Bind(s scalers.Setting) error {
+	p.Cloud.Identity = s.Identity
+	return nil
 }
 
 // Validate checks the rules that span parameters.
 func (p *Prometheus) Validate() error {
 	_, address := conn.ParseURL("serverAddress", p.ServerAddress)
-	var aws error
-	if p.AWSRegion != "" || p.IdentityOwner != "" {
-		aws = errors.New("parameters awsRegion and identityOwner are for requests signed for AWS, which are not supported: " +
-			"take them out and query through a signing proxy")
-	}
-	return errors.Join(address, aws, positive("threshold", p.Threshold, "the value that one replica handles"),
-		finite("activationThreshold", p.ActivationThreshold), conn.ValidHeaders("customHeaders", p.CustomHeaders),
-		p.Auth.Validate(conn.APIKey, conn.Basic, conn.Bearer, conn.Custom, conn.ByTLS))
+	return errors.Join(address, conn.ValidHeaders("customHeaders", p.CustomHeaders), p.Auth.Validate(), p.Cloud.validate(p.Auth))
 }
 
 // Source is the server.
@@ -72,19 +69,16 @@ func (p *Prometheus) Source() scalers.Source[*conn.HTTPConn] {
 	if err != nil {
 		u = &url.URL{} // Validate told
 	}
-	return conn.NewHTTP(u, p.Auth)
+	server := conn.NewHTTP(u, p.Auth)
+	server.Sign, _ = p.Cloud.signer() // Validate told
+	return server
 }
 
 // Stem is the same for every query, as in KEDA.
 func (p *Prometheus) Stem() string { return "prometheus" }
 
-// Read queries the server once, at its own time.
+// Read queries the server once, for the present by the server's own clock.
 func (p *Prometheus) Read(ctx context.Context, c *conn.HTTPConn) (scalers.Value, error) {
-	if p.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.Timeout)
-		defer cancel()
-	}
 	address, err := p.address()
 	if err != nil {
 		return scalers.Value{}, &scalers.Error{Class: scalers.Configuration, Err: err}
@@ -93,7 +87,7 @@ func (p *Prometheus) Read(ctx context.Context, c *conn.HTTPConn) (scalers.Value,
 	for name, value := range p.CustomHeaders {
 		headers.Add(name, value)
 	}
-	answer, err := c.Get(ctx, address, headers)
+	answer, err := get(ctx, c, p.Timeout, address, headers)
 	if err != nil {
 		return scalers.Value{}, promRefusal(err)
 	}

@@ -20,6 +20,8 @@ type promAnswer struct {
 	ErrorType string   `json:"errorType"`
 	Error     string   `json:"error"`
 	Warnings  []string `json:"warnings"`
+	// IsPartial is how VictoriaMetrics says that some of its nodes did not answer.
+	IsPartial bool `json:"isPartial"`
 	Data      struct {
 		Type   string          `json:"resultType"`
 		Result json.RawMessage `json:"result"`
@@ -38,7 +40,7 @@ func promRefusal(err error) error {
 	}
 	return &scalers.Error{
 		Class: scalers.ClassOf(err), RetryAfter: scalers.RetryAfterOf(err),
-		Err: fmt.Errorf("%w: %s", err, said.Error),
+		Err: fmt.Errorf("%w: %s", err, conn.Quote(said.Error)),
 	}
 }
 
@@ -49,37 +51,42 @@ func (p *Prometheus) number(answer *conn.Answer) (float64, error) {
 		return 0, wrongContent(answer, "what the query API of Prometheus answers")
 	}
 	if a.Status != "success" {
-		return 0, scalers.UnavailableError("%s answers with the error %q: %s", answer.URL, a.ErrorType, a.Error)
+		return 0, scalers.UnavailableError("%s answers with the error %q: %s", answer.URL, conn.Quote(a.ErrorType), conn.Quote(a.Error))
 	}
-	for _, w := range a.Warnings {
-		if !strings.HasPrefix(w, "PromQL ") { // these are about the query, others about what is missing
-			return 0, scalers.UnavailableError("%s answers in part: %s", answer.URL, w)
-		}
+	if missing, partial := a.missing(); partial {
+		return 0, scalers.UnavailableError("%s answers in part: %s", answer.URL, missing)
 	}
 	sample, err := a.sample(answer)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if sample == nil {
+	case sample == nil:
 		return p.null("the query has no result: no series matches it")
-	}
-	if sample[1] == nil {
+	case sample[1] == nil:
 		return p.null("the query has the result null")
+	case sample[1] == "":
+		return p.null("the query has an empty result")
 	}
-	text, ok := sample[1].(string)
-	if !ok {
-		return 0, wrongContent(answer, "a value that is a text")
-	}
+	text, _ := sample[1].(string)
 	n, err := strconv.ParseFloat(text, 64)
 	switch {
-	case text == "":
-		return p.null("the query has an empty result")
+	case err != nil:
+		return 0, wrongContent(answer, "a number in a text")
 	case math.IsNaN(n) || math.IsInf(n, 0):
 		return p.null("the query has the result " + text + ", which is not a finite number")
-	case err != nil:
-		return 0, wrongContent(answer, "a value that is a number")
 	}
 	return n, nil
+}
+
+// missing tells whether the answer lacks data that the server knows of, and what
+// it says about it. Warnings about the query itself are not of that kind.
+func (a *promAnswer) missing() (what string, partial bool) {
+	for _, w := range a.Warnings {
+		if !strings.HasPrefix(w, "PromQL ") {
+			return conn.Quote(w), true
+		}
+	}
+	return "it says that it is partial", a.IsPartial
 }
 
 // null is 0 or an error, as the trigger wants it.
@@ -87,7 +94,7 @@ func (p *Prometheus) null(what string) (float64, error) {
 	if p.IgnoreNullValues {
 		return 0, nil
 	}
-	return 0, scalers.ConfigurationError("%s: change it, or set ignoreNullValues to true to read that as 0", what)
+	return 0, scalers.ConfigurationError("%s: change the query, or set ignoreNullValues to true to read that as 0", what)
 }
 
 // sample is the only one of the result, or nil when there is none.
@@ -133,5 +140,5 @@ func labels(metric map[string]string) string {
 	for _, name := range slices.Sorted(maps.Keys(metric)) {
 		pairs = append(pairs, fmt.Sprintf("%s=%q", name, metric[name]))
 	}
-	return "{" + strings.Join(pairs, ",") + "}"
+	return conn.Quote("{" + strings.Join(pairs, ",") + "}")
 }

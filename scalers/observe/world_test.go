@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,7 +30,12 @@ func promMetadata(address, query string, metadata m) m {
 // prom is a prometheus trigger.
 func prom(t testing.TB, address, query string, metadata, auth m) *scalers.Scaler {
 	t.Helper()
-	s, _, err := scalers.Decode("prometheus", param.Input{Metadata: promMetadata(address, query, metadata), Auth: auth}, scalers.Setting{})
+	return decode(t, "prometheus", param.Input{Metadata: promMetadata(address, query, metadata), Auth: auth}, scalers.Setting{})
+}
+
+func decode(t testing.TB, typ string, in param.Input, setting scalers.Setting) *scalers.Scaler {
+	t.Helper()
+	s, _, err := scalers.Decode(typ, in, setting)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,22 +80,31 @@ func outcome(r scalers.Result) string {
 	return fmt.Sprint(r.Value.Metric)
 }
 
-// replies is a server that answers every request alike and remembers the last.
+// replies is a server that counts and remembers the last request.
 type replies struct {
 	*httptest.Server
 	requests, connections atomic.Int64
 	last                  atomic.Pointer[http.Request]
 }
 
+// serve answers every request alike.
 func serve(t testing.TB, status int, contentType, body string) *replies {
+	t.Helper()
+	return counted(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+}
+
+// counted serves the handler.
+func counted(t testing.TB, handler http.Handler) *replies {
 	t.Helper()
 	r := &replies{}
 	r.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		r.requests.Add(1)
 		r.last.Store(request)
-		w.Header().Set("Content-Type", contentType)
-		w.WriteHeader(status)
-		_, _ = w.Write([]byte(body))
+		handler.ServeHTTP(w, request)
 	}))
 	r.Config.ConnState = func(_ net.Conn, s http.ConnState) {
 		if s == http.StateNew {
@@ -104,29 +116,9 @@ func serve(t testing.TB, status int, contentType, body string) *replies {
 	return r
 }
 
-// startPrometheus starts a server that ends with the test and scrapes the given
-// metrics, and returns when it has. Where there is none the test is skipped or,
-// in CI, fails.
-func startPrometheus(t testing.TB, metrics string, o servers.PrometheusOptions) *servers.Prometheus {
-	t.Helper()
-	target := serve(t, http.StatusOK, "text/plain; version=0.0.4", metrics)
-	o.Dir, o.Target = t.TempDir(), strings.TrimPrefix(target.URL, "http://")
-	p, err := servers.StartPrometheus(t.Context(), o)
-	switch {
-	case servers.IsNotInstalled(err) && os.Getenv("CI") == "":
-		t.Skip(err)
-	case err != nil:
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	for end := time.Now().Add(20 * time.Second); target.requests.Load() < 3; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the server scrapes nothing")
-		}
-	}
-	return p
+// shop are the series of tests.
+var shop = []servers.PrometheusSeries{
+	{Name: "requests", Labels: m{"shop": "a"}, Value: "vector(12.5)"},
+	{Name: "requests", Labels: m{"shop": "b"}, Value: "vector(30)"},
+	{Name: "nothing", Value: "vector(0)/0"},
 }

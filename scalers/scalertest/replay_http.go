@@ -96,7 +96,9 @@ func wireReply(text []byte) ([]byte, error) {
 				return nil, fmt.Errorf("header Repeat: %w", err)
 			}
 			continue
-		case "content-length", "transfer-encoding":
+		case "transfer-encoding":
+			framed, body = true, bytes.ReplaceAll(body, []byte("\n"), []byte("\r\n")) // the lines are chunks
+		case "content-length":
 			framed = true
 		}
 		b.WriteString(line + "\r\n")

@@ -29,17 +29,24 @@ func Redis(t testing.TB, o servers.RedisOptions) *servers.Redis {
 	return r
 }
 
-// External starts an external scaler that ends with the test.
-func External(t testing.TB, o servers.ExternalOptions) *servers.External {
+// Azurite starts a server that ends with the test. Where azurite-queue is not
+// installed the test is skipped or, in CI, fails.
+func Azurite(t testing.TB, o servers.AzuriteOptions) *servers.Azurite {
 	t.Helper()
-	s, err := servers.StartExternal(o)
-	if err != nil {
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	a, err := servers.StartAzurite(t.Context(), o)
+	switch {
+	case servers.IsNotInstalled(err) && os.Getenv("CI") == "":
+		t.Skip(err)
+	case err != nil:
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Kill(); err != nil {
+		if err := a.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	return s
+	return a
 }

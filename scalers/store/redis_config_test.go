@@ -63,7 +63,8 @@ func TestRedisParameterFaults(t *testing.T) {
 		"password wrong":      {"the password opens the key", m{"enableTLS": "true"}, m{"cert": pair.Cert, "key": encrypted, "keyPassword": "no"}, []string{"keyPassword"}},
 		"password for plain":  {"a plain key has no password", m{"enableTLS": "true"}, m{"cert": pair.Cert, "key": pair.Key, "keyPassword": "pw"}, []string{"key"}},
 		"key garbled":         {"a key is PEM", m{"enableTLS": "true"}, m{"cert": pair.Cert, "key": "x", "keyPassword": "pw"}, []string{"key"}},
-		"all at once":         {"every fault is told", m{"databaseIndex": "-1", "listLength": "0", "enableTLS": "x"}, nil, []string{"databaseIndex", "listLength", "enableTLS"}},
+		"all at once":         {"every fault is told", m{"databaseIndex": "-1", "listLength": "0", "unsafeSsl": "x"}, nil, []string{"databaseIndex", "listLength", "unsafeSsl"}},
+		"rules at once":       {"every broken rule is told", m{"address": "host", "enableTLS": "x"}, m{"ca": "x"}, []string{"host:port", "enableTLS", "ca"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := param.Input{Metadata: m{}, Auth: tc.auth}

@@ -15,6 +15,8 @@ import (
 
 // packages are the Debian packages of the programs that this package starts.
 var packages = map[string]string{
+	"node":         "nodejs",
+	"npm":          "npm",
 	"prometheus":   "prometheus",
 	"redis-server": "redis-server",
 }

@@ -2,10 +2,13 @@ package servers
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,19 +19,28 @@ import (
 )
 
 // PrometheusOptions say how a Prometheus is to run. The zero value is an open
-// server that scrapes nothing.
+// server that holds nothing.
 type PrometheusOptions struct {
 	// Dir is where the server keeps its data and log; "" is a folder of its own
 	// that goes with the server.
 	Dir string
-	// Target is scraped every 200 ms, at /metrics: host:port.
-	Target string
+	// Series are what the server holds.
+	Series []PrometheusSeries
 	// Username and Password are those of basic authentication, when given.
 	Username, Password string
 	// TLS, when set, makes the server speak nothing else.
 	TLS *TLSFiles
 	// Port to listen on; 0 takes a free one.
 	Port int
+}
+
+// PrometheusSeries is a series that a rule of the server records every 100 ms:
+// scraping begins no sooner than five seconds after the start.
+type PrometheusSeries struct {
+	Name   string            `json:"record"`
+	Labels map[string]string `json:"labels,omitempty"`
+	// Value is an expression in PromQL, such as vector(5).
+	Value string `json:"expr"`
 }
 
 // Prometheus is a Prometheus server.
@@ -39,7 +51,8 @@ type Prometheus struct {
 	client  http.Client
 }
 
-// StartPrometheus starts a server and returns when it answers queries.
+// StartPrometheus starts a server and returns when it answers queries and holds
+// its series.
 func StartPrometheus(ctx context.Context, o PrometheusOptions) (*Prometheus, error) {
 	program, err := lookPath("prometheus")
 	if err != nil {
@@ -94,7 +107,17 @@ func (p *Prometheus) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files := map[string]string{"prometheus.yml": p.config(), "web.yml": web}
+	rules, err := json.Marshal(map[string]any{"groups": []any{map[string]any{
+		"name": "series", "interval": "100ms", "rules": p.options.Series,
+	}}})
+	if err != nil {
+		return fmt.Errorf("writing the server's rules: %w", err)
+	}
+	files := map[string]string{"prometheus.yml": "{}\n", "web.yml": web}
+	if len(p.options.Series) > 0 {
+		files["rules.yml"] = string(rules)
+		files["prometheus.yml"] = "rule_files: [rules.yml]\n"
+	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return fmt.Errorf("writing the server's configuration: %w", err)
@@ -108,15 +131,6 @@ func (p *Prometheus) Start(ctx context.Context) error {
 		return err
 	}
 	return p.process.waitReady(ctx, p.answers)
-}
-
-// config is what the server scrapes.
-func (p *Prometheus) config() string {
-	text := "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
-	if p.options.Target != "" {
-		text += "scrape_configs: [{job_name: test, static_configs: [{targets: [" + strconv.Quote(p.options.Target) + "]}]}]\n"
-	}
-	return text
 }
 
 // webConfig is how the server is spoken to.
@@ -139,25 +153,46 @@ func (p *Prometheus) webConfig() (string, error) {
 	return text, nil
 }
 
-// answers is nil when the server answers queries.
+// answers is nil when the server answers queries and holds its series.
 func (p *Prometheus) answers(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL()+"/-/ready", nil)
+	if _, err := p.get(ctx, "/-/ready"); err != nil || len(p.options.Series) == 0 {
+		return err
+	}
+	var answer struct {
+		Data struct{ Result []struct{ Value [2]any } }
+	}
+	body, err := p.get(ctx, "/api/v1/query?query="+url.QueryEscape(`count({__name__!=""})`))
 	if err != nil {
-		return err //nolint:wrapcheck // only the last one is shown, wrapped there
+		return err
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return fmt.Errorf("reading what the server answers: %w", err)
+	}
+	if r := answer.Data.Result; len(r) != 1 || r[0].Value[1] != strconv.Itoa(len(p.options.Series)) {
+		return errors.New("the server does not hold its series yet")
+	}
+	return nil
+}
+
+// get asks the server for a path.
+func (p *Prometheus) get(ctx context.Context, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL()+path, nil)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // only the last one is shown, wrapped there
 	}
 	if p.options.Username != "" {
 		request.SetBasicAuth(p.options.Username, p.options.Password)
 	}
 	response, err := p.client.Do(request)
 	if err != nil {
-		return err //nolint:wrapcheck // only the last one is shown, wrapped there
+		return nil, err //nolint:wrapcheck // only the last one is shown, wrapped there
 	}
 	defer func() { _ = response.Body.Close() }()
-	_, _ = io.Copy(io.Discard, response.Body) // the status is what counts
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server answers with %s", response.Status)
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the server answers with %s", response.Status)
 	}
-	return nil
+	return body, err
 }
 
 // Addr is where the server listens, as host:port.

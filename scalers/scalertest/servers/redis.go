@@ -29,6 +29,11 @@ type RedisOptions struct {
 	TLS *TLSFiles
 	// Port to listen on; 0 takes a free one.
 	Port int
+	// Lines are further lines of the server's configuration.
+	Lines []string
+
+	// sentinel makes it a sentinel, which keeps its configuration in a file.
+	sentinel bool
 }
 
 // Redis is a Redis server that keeps nothing on disk.
@@ -37,6 +42,8 @@ type Redis struct {
 	ownDir  bool
 	process process
 	client  *redis.Client
+	// written is the port of the configuration that a sentinel has in its file.
+	written int
 }
 
 // StartRedis starts a server and returns when it answers.
@@ -54,6 +61,9 @@ func StartRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
 	}
 	r.process = process{
 		program: program, args: []string{"-"}, dir: r.options.Dir, logFile: filepath.Join(r.options.Dir, "redis.log"),
+	}
+	if o.sentinel {
+		r.process.args = []string{r.file(), "--sentinel"}
 	}
 	for attempt := 0; ; attempt++ { // another process may take the port that was free
 		if o.Port == 0 {
@@ -87,10 +97,33 @@ func (r *Redis) Start(ctx context.Context) error {
 	if err := os.MkdirAll(r.options.Dir, 0o700); err != nil {
 		return fmt.Errorf("making the server's folder: %w", err)
 	}
-	if err := r.process.start(strings.NewReader(r.config())); err != nil {
+	config := r.config()
+	if r.options.sentinel {
+		if err := r.writeFile(config); err != nil {
+			return err
+		}
+		config = ""
+	}
+	if err := r.process.start(strings.NewReader(config)); err != nil {
 		return err
 	}
 	return r.process.waitReady(ctx, r.answers)
+}
+
+// file is where a sentinel keeps its configuration.
+func (r *Redis) file() string { return filepath.Join(r.options.Dir, "sentinel.conf") }
+
+// writeFile writes the configuration of a sentinel, unless it has one that it
+// keeps what it learnt in.
+func (r *Redis) writeFile(config string) error {
+	if r.written == r.options.Port {
+		return nil
+	}
+	if err := os.WriteFile(r.file(), []byte(config), 0o600); err != nil {
+		return fmt.Errorf("writing the sentinel's configuration: %w", err)
+	}
+	r.written = r.options.Port
+	return nil
 }
 
 // answers is nil when the server answers. The client is not asked before the
@@ -107,7 +140,10 @@ func (r *Redis) answers(ctx context.Context) error {
 // config is the server's configuration, which it reads from its standard input.
 func (r *Redis) config() string {
 	port := strconv.Itoa(r.options.Port)
-	lines := []string{"bind 127.0.0.1", `save ""`, "appendonly no", "daemonize no", "databases 16"}
+	lines := []string{"bind 127.0.0.1", "daemonize no"}
+	if !r.options.sentinel {
+		lines = append(lines, `save ""`, "appendonly no", "databases 16")
+	}
 	if t := r.options.TLS; t != nil {
 		authClients := "no"
 		if t.RequireClient {
@@ -121,7 +157,8 @@ func (r *Redis) config() string {
 	if r.options.Password != "" {
 		lines = append(lines, "requirepass "+strconv.Quote(r.options.Password))
 	}
-	return strings.Join(append(lines, r.options.ACL...), "\n") + "\n"
+	lines = append(lines, r.options.ACL...)
+	return strings.Join(append(lines, r.options.Lines...), "\n") + "\n"
 }
 
 func (r *Redis) newClient() (*redis.Client, error) {

@@ -59,9 +59,9 @@ func NewAuthority(name string) (*Authority, error) {
 	return &Authority{cert: cert, key: key, PEM: encode("CERTIFICATE", der)}, nil
 }
 
-// Issue signs a certificate for 127.0.0.1 and localhost, good for servers and
-// clients.
-func (a *Authority) Issue(name string) (Pair, error) {
+// Issue signs a certificate for 127.0.0.1, localhost and the hosts, good for
+// servers and clients.
+func (a *Authority) Issue(name string, hosts ...string) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return Pair{}, fmt.Errorf("making the key of %s: %w", name, err)
@@ -69,7 +69,7 @@ func (a *Authority) Issue(name string) (Pair, error) {
 	template := template(name)
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-	template.DNSNames, template.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	template.DNSNames, template.IPAddresses = append([]string{"localhost"}, hosts...), []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
 	if err != nil {
 		return Pair{}, fmt.Errorf("signing the certificate of %s: %w", name, err)
@@ -81,9 +81,10 @@ func (a *Authority) Issue(name string) (Pair, error) {
 	return Pair{Cert: encode("CERTIFICATE", der), Key: encode("PRIVATE KEY", keyDER)}, nil
 }
 
-// WriteServer writes what a server signed by the authority needs into dir.
-func (a *Authority) WriteServer(dir string) (*TLSFiles, error) {
-	pair, err := a.Issue("server")
+// WriteServer writes what a server signed by the authority needs into dir. The
+// server has the names hosts besides those of this machine.
+func (a *Authority) WriteServer(dir string, hosts ...string) (*TLSFiles, error) {
+	pair, err := a.Issue("server", hosts...)
 	if err != nil {
 		return nil, err
 	}

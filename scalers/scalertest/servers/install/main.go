@@ -22,11 +22,7 @@ func main() {
 
 func run(ctx context.Context, programs []string) error {
 	for _, program := range programs {
-		pkg, err := servers.Package(program)
-		if err != nil {
-			return err
-		}
-		if err := servers.Install(ctx, os.Stderr, pkg, program); err != nil {
+		if err := servers.InstallProgram(ctx, os.Stderr, program); err != nil {
 			return err
 		}
 	}

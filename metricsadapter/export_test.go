@@ -1,0 +1,4 @@
+package metricsadapter
+
+// WithQuick is for tests.
+var WithQuick = withQuick

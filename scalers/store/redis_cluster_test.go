@@ -1,0 +1,409 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/param"
+	"github.com/freshet-io/freshet/scalers/poll"
+	"github.com/freshet-io/freshet/scalers/scalertest"
+	"github.com/freshet-io/freshet/scalers/scalertest/servers"
+)
+
+// decode is a trigger of the type.
+func decode(t testing.TB, typ string, metadata, auth m) *scalers.Scaler {
+	t.Helper()
+	s, notices, err := scalers.Decode(typ, param.Input{Metadata: metadata, Auth: auth}, scalers.Setting{})
+	if err != nil || len(notices) > 0 {
+		t.Fatal(err, notices)
+	}
+	return s
+}
+
+// clusterList is a redis-cluster trigger that counts key.
+func clusterList(t testing.TB, addrs, key string, metadata, auth m) *scalers.Scaler {
+	t.Helper()
+	all := m{"addresses": addrs, "listName": key}
+	maps.Copy(all, metadata)
+	return decode(t, "redis-cluster", all, auth)
+}
+
+// keyAt returns a key of the cluster's node, which are three.
+func keyAt(t testing.TB, c *servers.RedisCluster, node int) string {
+	t.Helper()
+	for i := range 1000 {
+		key := fmt.Sprintf("key%d", i)
+		if slot := slotOf(t, c, key); slot*3/16384 == node {
+			return key
+		}
+	}
+	t.Fatal("no key was found")
+	return ""
+}
+
+func slotOf(t testing.TB, c *servers.RedisCluster, key string) int {
+	t.Helper()
+	slot, err := c.Nodes[0].Client().ClusterKeySlot(t.Context(), key).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(slot)
+}
+
+// do does commands at a server.
+func do(t testing.TB, r *servers.Redis, commands ...string) {
+	t.Helper()
+	for _, command := range commands {
+		var words []any
+		for _, word := range strings.Fields(command) {
+			words = append(words, word)
+		}
+		if err := r.Client().Do(t.Context(), words...).Err(); err != nil {
+			t.Fatalf("%s: %v", command, err)
+		}
+	}
+}
+
+// eventually calls f until it is nil, for 20 seconds at most.
+func eventually(t testing.TB, f func() error) {
+	t.Helper()
+	var err error
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if err = f(); err == nil {
+			return
+		}
+	}
+	t.Fatal(err)
+}
+
+// wantCounts reads the batch and wants the numbers, or the classes of errors.
+func wantCounts(t testing.TB, conn scalers.Conn, batch []*scalers.Scaler, want ...string) {
+	t.Helper()
+	out, err := read(t, conn, batch...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, counts(out)); diff != "" {
+		t.Errorf("(-want +got)\n%s\n%+v", diff, out)
+	}
+}
+
+func TestRedisCluster(t *testing.T) {
+	t.Parallel()
+	c := scalertest.RedisCluster(t, servers.RedisClusterOptions{ACL: []string{"user reader on >pw ~* +@all"}})
+	t.Run("reads every node", func(t *testing.T) { clusterReadsEveryNode(t, c) })
+	t.Run("shares connections", func(t *testing.T) { clusterSharesConnections(t, c) })
+	t.Run("is no server", func(t *testing.T) { clusterIsNoServer(t, c) })
+	t.Run("seeds that do not answer", func(t *testing.T) { clusterSeedsThatDoNotAnswer(t, c) })
+}
+
+func clusterReadsEveryNode(t *testing.T, c *servers.RedisCluster) {
+	const lists = 500
+	var batch []*scalers.Scaler
+	var want []string
+	seeds := c.Addrs()[1] + ",127.0.0.1:1"
+	for i := range lists {
+		key := fmt.Sprintf("k%d", i)
+		if i%3 == 0 {
+			key = fmt.Sprintf("a{tag%d}b{c}", i)
+		}
+		node := c.Nodes[slotOf(t, c, key)*3/16384]
+		switch i % 5 {
+		case 0:
+			do(t, node, "RPUSH "+key+" a b c")
+			want = append(want, "3")
+		case 1:
+			do(t, node, "SADD "+key+" a b")
+			want = append(want, "2")
+		case 2:
+			do(t, node, "ZADD "+key+" 1 a")
+			want = append(want, "1")
+		case 3:
+			do(t, node, "SET "+key+" 9")
+			want = append(want, "configuration")
+		default:
+			want = append(want, "0")
+		}
+		batch = append(batch, clusterList(t, seeds, key, nil, m{"username": "reader", "password": "pw"}))
+	}
+	conn := open(t, batch[0])
+	for range 3 {
+		wantCounts(t, conn, batch, want...)
+	}
+	wantOneConnection(t, c)
+	for i, node := range c.Nodes {
+		errs, err := node.Client().Info(t.Context(), "errorstats").Result()
+		if err != nil || strings.Contains(errs, "MOVED") {
+			t.Errorf("node %d was asked for keys of others: %s, %v", i, errs, err)
+		}
+	}
+}
+
+// wantOneConnection wants the user reader to have one connection to each node.
+func wantOneConnection(t *testing.T, c *servers.RedisCluster) {
+	t.Helper()
+	for i, node := range c.Nodes {
+		if clients := clientList(t, node); strings.Count(clients, "user=reader") != 1 {
+			t.Errorf("want one connection to node %d:\n%s", i, clients)
+		}
+	}
+}
+
+// The engine makes one connection to each node too, however many groups are read
+// at once.
+func clusterSharesConnections(t *testing.T, c *servers.RedisCluster) {
+	engine := run(t, poll.Options{PerSource: 8})
+	auth := m{"username": "reader", "password": "pw"}
+	var all []*last
+	for i := range 60 {
+		s := clusterList(t, c.Addrs()[0], fmt.Sprintf("list%d", i), nil, auth)
+		if i%2 == 0 {
+			s = decode(t, "redis-cluster-streams", m{"addresses": c.Addrs()[0], "stream": fmt.Sprintf("stream%d", i)}, auth)
+		}
+		all = append(all, set(engine, fmt.Sprint(i), time.Duration(i%6+1)*20*time.Millisecond, s))
+	}
+	for _, l := range all {
+		began := time.Now()
+		until(t, l, "readings", func(r scalers.Reading) bool { return r.Err == nil && r.At.After(began) })
+	}
+	wantOneConnection(t, c)
+}
+
+func TestRedisClusterFollowsSlots(t *testing.T) {
+	t.Parallel()
+	c := scalertest.RedisCluster(t, servers.RedisClusterOptions{ACL: []string{
+		"user reader on >pw ~* -@all +llen +type +cluster|slots +asking", "user mute on >pw ~* -@all +llen +type +cluster|slots",
+	}})
+	key := keyAt(t, c, 0)
+	from, to := c.Nodes[0], c.Nodes[1]
+	slot := slotOf(t, c, key)
+	moving, staying, missing := "{"+key+"}moving", "{"+key+"}staying", "{"+key+"}missing"
+	other := keyAt(t, c, 2)
+	do(t, from, "RPUSH "+moving+" a b", "RPUSH "+staying+" a b c")
+	do(t, c.Nodes[2], "RPUSH "+other+" a")
+	var batch, mute []*scalers.Scaler
+	for _, k := range []string{moving, staying, missing, other} {
+		batch = append(batch, clusterList(t, from.Addr(), k, nil, m{"username": "reader", "password": "pw"}))
+		mute = append(mute, clusterList(t, from.Addr(), k, nil, m{"username": "mute", "password": "pw"}))
+	}
+	conn, muteConn := open(t, batch[0]), open(t, mute[0])
+	wantCounts(t, conn, batch, "2", "3", "0", "1")
+	wantCounts(t, muteConn, mute, "2", "3", "0", "1")
+
+	ids := make([]string, len(c.Nodes))
+	for i, node := range c.Nodes {
+		id, err := node.Client().ClusterMyID(t.Context()).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[i] = id
+	}
+	do(t, to, fmt.Sprintf("CLUSTER SETSLOT %d IMPORTING %s", slot, ids[0]))
+	do(t, from, fmt.Sprintf("CLUSTER SETSLOT %d MIGRATING %s", slot, ids[1]))
+	host, port, _ := strings.Cut(to.Addr(), ":")
+	do(t, from, "MIGRATE "+host+" "+port+" "+moving+" 0 5000")
+	for range 2 {
+		wantCounts(t, conn, batch, "2", "3", "0", "1")
+		wantCounts(t, muteConn, mute, "authentication", "3", "authentication", "1")
+	}
+	do(t, from, "MIGRATE "+host+" "+port+" "+staying+" 0 5000")
+	for _, node := range []*servers.Redis{to, from, c.Nodes[2]} {
+		do(t, node, fmt.Sprintf("CLUSTER SETSLOT %d NODE %s", slot, ids[1]))
+	}
+	for range 2 {
+		wantCounts(t, conn, batch, "2", "3", "0", "1")
+		wantCounts(t, muteConn, mute, "2", "3", "0", "1")
+	}
+}
+
+// What one node does not answer is an error of its keys alone.
+func TestRedisClusterWithAHole(t *testing.T) {
+	t.Parallel()
+	c := scalertest.RedisCluster(t, servers.RedisClusterOptions{})
+	keys := []string{keyAt(t, c, 0), keyAt(t, c, 1), keyAt(t, c, 2)}
+	var batch []*scalers.Scaler
+	for i, key := range keys {
+		do(t, c.Nodes[i], "RPUSH "+key+" a b c")
+		batch = append(batch, clusterList(t, strings.Join(c.Addrs(), ","), key, nil, nil))
+	}
+	conn := open(t, batch[0])
+	wantCounts(t, conn, batch, "3", "3", "3")
+	slot := slotOf(t, c, keys[1])
+	for _, node := range c.Nodes {
+		do(t, node, fmt.Sprintf("CLUSTER DELSLOTS %d", slot))
+	}
+	for range 3 { // by a connection that knew the slot, and by one that never did
+		wantCounts(t, conn, batch, "3", "unavailable", "3")
+		wantCounts(t, open(t, batch[0]), batch, "3", "unavailable", "3")
+	}
+	out, err := read(t, conn, batch[1])
+	if err == nil || scalers.ClassOf(err) != scalers.Unavailable || !strings.Contains(err.Error(), fmt.Sprint(slot)) {
+		t.Errorf("the hole alone is read as %+v, %v", out, err)
+	}
+	do(t, c.Nodes[1], fmt.Sprintf("CLUSTER ADDSLOTS %d", slot))
+	eventually(t, func() error { return wantAll(t, conn, batch, 3) })
+}
+
+// wantAll is nil when all of the batch have the number. Any other number is a
+// fault of the test.
+func wantAll(t testing.TB, conn scalers.Conn, batch []*scalers.Scaler, want float64) error {
+	t.Helper()
+	out, err := read(t, conn, batch...)
+	for i, r := range out {
+		if err == nil && r.Err == nil && r.Value.Metric != want {
+			t.Errorf("result %d is %v, want %v or an error", i, r.Value.Metric, want)
+		}
+		err = errors.Join(err, r.Err)
+	}
+	return err
+}
+
+func TestRedisClusterNodeGoneAndBack(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		t.Run(fmt.Sprintf("all or none %v", whole), func(t *testing.T) {
+			t.Parallel()
+			c := scalertest.RedisCluster(t, servers.RedisClusterOptions{Whole: whole})
+			var batch []*scalers.Scaler
+			for i, node := range c.Nodes {
+				do(t, node, "RPUSH "+keyAt(t, c, i)+" a b c")
+				batch = append(batch, clusterList(t, strings.Join(c.Addrs(), ","), keyAt(t, c, i), nil, nil))
+			}
+			gone := keyAt(t, c, 0)
+			conn := open(t, batch[0])
+			wantCounts(t, conn, batch, "3", "3", "3")
+			if err := c.Nodes[0].Kill(); err != nil {
+				t.Fatal(err)
+			}
+			wantCounts(t, conn, batch, "unavailable", "3", "3")
+			if whole { // the others notice, and refuse to answer
+				eventually(t, func() error {
+					if _, err := read(t, conn, batch...); err == nil || scalers.ClassOf(err) != scalers.Unavailable {
+						return fmt.Errorf("got %w, want that the cluster is down", err)
+					}
+					return nil
+				})
+			} else {
+				wantCounts(t, conn, batch, "unavailable", "3", "3")
+				wantCounts(t, open(t, batch[0]), batch, "unavailable", "3", "3")
+			}
+			if err := c.Nodes[0].Start(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, func() error { return c.Nodes[0].Client().RPush(t.Context(), gone, 1, 2, 3).Err() })
+			if whole {
+				conn = open(t, batch[0])
+			}
+			eventually(t, func() error { return wantAll(t, conn, batch, 3) })
+		})
+	}
+}
+
+func TestRedisClusterFollowsAFailover(t *testing.T) {
+	t.Parallel()
+	c := scalertest.RedisCluster(t, servers.RedisClusterOptions{Replicas: 1})
+	var batch []*scalers.Scaler
+	for i, node := range c.Nodes[:3] {
+		do(t, node, "RPUSH "+keyAt(t, c, i)+" a b c", "WAIT 1 5000")
+		batch = append(batch, clusterList(t, c.Nodes[1].Addr(), keyAt(t, c, i), nil, nil))
+	}
+	conn := open(t, batch[0])
+	wantCounts(t, conn, batch, "3", "3", "3")
+	if err := c.Nodes[0].Kill(); err != nil {
+		t.Fatal(err)
+	}
+	killed := time.Now()
+	wantCounts(t, conn, batch, "unavailable", "3", "3")
+	eventually(t, func() error { return wantAll(t, conn, batch, 3) })
+	t.Logf("it took %s", time.Since(killed))
+}
+
+func TestRedisClusterAccess(t *testing.T) {
+	t.Parallel()
+	ca, err := servers.NewAuthority("ours")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := ca.WriteServer(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := scalertest.RedisCluster(t, servers.RedisClusterOptions{TLS: files, Password: "secret", ACL: []string{
+		"user reader on >pw ~list* resetchannels -@all +llen +cluster|slots", "user blind on >pw ~* -@all +llen", "user idle on >pw ~* -@all +cluster|slots",
+	}})
+	addrs := strings.Join(c.Addrs(), ",")
+	named := strings.ReplaceAll(addrs, "127.0.0.1", "localhost")
+	on := m{"enableTLS": "true"}
+	as := func(user, password string) m { return m{"ca": ca.PEM, "username": user, "password": password} }
+	for name, tc := range map[string]struct {
+		s     *scalers.Scaler
+		class scalers.Class
+		text  string // "" wants the number 0
+	}{
+		"minimal rights":   {clusterList(t, addrs, "list", on, as("reader", "pw")), 0, ""},
+		"by name":          {clusterList(t, named, "list", on, as("reader", "pw")), 0, ""},
+		"password":         {clusterList(t, addrs, "list", on, m{"ca": ca.PEM, "password": "secret"}), 0, ""},
+		"wrong password":   {clusterList(t, addrs, "list", on, as("reader", "wrong")), scalers.Authentication, "username and password"},
+		"no password":      {clusterList(t, addrs, "list", on, m{"ca": ca.PEM}), scalers.Authentication, "username and password"},
+		"no right to know": {clusterList(t, addrs, "list", on, as("blind", "pw")), scalers.Authentication, "CLUSTER SLOTS"},
+		"no right to read": {clusterList(t, addrs, "list", on, as("idle", "pw")), scalers.Authentication, "LLEN"},
+		"not this key":     {clusterList(t, addrs, "other", on, as("reader", "pw")), scalers.Authentication, `"other"`},
+		"strange CA":       {clusterList(t, addrs, "list", on, m{"password": "secret"}), scalers.Unavailable, "certificate"},
+		"no TLS":           {clusterList(t, addrs, "list", nil, m{"password": "secret"}), scalers.Unavailable, "closed the connection"},
+	} {
+		t.Run(name, func(t *testing.T) { wantError(t, tc.s, tc.class, tc.text) })
+	}
+}
+
+// wantError reads s and wants an error of the class that holds the text or, when
+// that is "", the number 0.
+func wantError(t *testing.T, s *scalers.Scaler, class scalers.Class, text string) {
+	t.Helper()
+	out, err := read(t, open(t, s), s)
+	if err == nil {
+		err = out[0].Err
+	}
+	switch {
+	case text == "" && (err != nil || counts(out)[0] != "0"):
+		t.Errorf("read %v, %v; want 0", out, err)
+	case text == "":
+	case err == nil || scalers.ClassOf(err) != class || !strings.Contains(err.Error(), text):
+		t.Errorf("read %v, %v, of class %s; want an error of class %s with %q", out, err, scalers.ClassOf(err), class, text)
+	case strings.Contains(err.Error(), "\n"):
+		t.Errorf("the error is more than a line: %v", err)
+	}
+}
+
+func clusterIsNoServer(t *testing.T, c *servers.RedisCluster) {
+	single := scalertest.Redis(t, servers.RedisOptions{})
+	wantError(t, clusterList(t, single.Addr(), "list", nil, nil), scalers.Configuration, "no node of a cluster")
+	wantError(t, list(t, c.Nodes[1].Addr(), keyAt(t, c, 2), nil, nil), scalers.Unavailable, "redis-cluster")
+	wantError(t, list(t, c.Nodes[1].Addr(), "other{"+keyAt(t, c, 1)+"}", nil, nil), 0, "")
+	_, notices, err := scalers.Decode("redis-cluster", param.Input{Metadata: m{
+		"address": "h:1", "listName": "orders", "databaseIndex": "3", "sentinelMaster": "x",
+	}}, scalers.Setting{})
+	if err != nil || len(notices) != 2 || notices[0].Key != "databaseIndex" {
+		t.Errorf("got notices %v, %v; want that a cluster has no databases", notices, err)
+	}
+}
+
+// Seeds that hang must not keep the others from being asked.
+func clusterSeedsThatDoNotAnswer(t *testing.T, c *servers.RedisCluster) {
+	hung := fakeServer(t, func(net.Conn) {})
+	s := clusterList(t, "127.0.0.1:1,"+hung+","+c.Addrs()[0], "list", nil, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	out := make([]scalers.Result, 1)
+	if err := scalers.Read(ctx, open(t, s), []*scalers.Scaler{s}, out); err != nil || out[0].Err != nil {
+		t.Errorf("read %v, %v", out, err)
+	}
+}

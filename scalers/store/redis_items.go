@@ -1,0 +1,63 @@
+package store
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/freshet-io/freshet/scalers"
+)
+
+// shape is the type of a key: of a list unless it turned out to be another.
+type shape uint8
+
+const (
+	asList shape = iota
+	asSet
+	asHash
+	asSortedSet
+)
+
+// shapes are the types that have a count, by their names at the server. A key
+// that does not exist is counted as a list.
+var shapes = map[string]shape{"none": asList, "list": asList, "set": asSet, "hash": asHash, "zset": asSortedSet}
+
+// counters are the commands that count, by shape.
+var counters = [...]string{asList: "llen", asSet: "scard", asHash: "hlen", asSortedSet: "zcard"}
+
+// begin counts the items by the shape that the key had last. A key that turns
+// out to have another takes two steps more.
+func (l *RedisItems) begin(ctx context.Context) *redisStep {
+	return &redisStep{l.counting(ctx), func(answers []redisQuery) (float64, *redisStep, error) {
+		count, err := answers[0].count()
+		if redis.HasErrorPrefix(answers[0].Err(), "WRONGTYPE") {
+			return 0, l.learn(ctx), nil
+		}
+		return count, nil, err
+	}}
+}
+
+// counting is the command that counts the items.
+func (l *RedisItems) counting(ctx context.Context) []redisQuery {
+	return []redisQuery{ask(ctx, l.Key, counters[l.shape], l.Key)}
+}
+
+// learn asks for the type of the key and counts by it.
+func (l *RedisItems) learn(ctx context.Context) *redisStep {
+	return &redisStep{[]redisQuery{ask(ctx, l.Key, "type", l.Key)}, func(answers []redisQuery) (float64, *redisStep, error) {
+		if err := answers[0].fault(); err != nil {
+			return 0, nil, err
+		}
+		name, _ := answers[0].Val().(string)
+		known, ok := shapes[name]
+		if !ok {
+			return 0, nil, scalers.ConfigurationError(
+				"key %q is of type %.100s: the redis triggers count lists, sets, hashes and sorted sets, and redis-streams streams", l.Key, name)
+		}
+		l.shape = known
+		return 0, &redisStep{l.counting(ctx), func(answers []redisQuery) (float64, *redisStep, error) {
+			count, err := answers[0].count()
+			return count, nil, err
+		}}, nil
+	}}
+}
