@@ -19,7 +19,8 @@ func init() {
 
 // Scaler scales on the metrics of a gRPC server that you run, which is asked for
 // their names, targets and values at each poll. It scales to and from zero on
-// what the server says of being active.
+// what the server says of being active. The protocol is that of
+// scalers/external/externalscaler/externalscaler.proto.
 type Scaler struct {
 	// The server to ask.
 	Server

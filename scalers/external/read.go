@@ -15,9 +15,11 @@ import (
 )
 
 const (
-	// mostMetrics and longestName bound what an HPA is made of.
+	// mostMetrics, longestName and leastTarget bound what an HPA is made of. It
+	// counts in thousandths.
 	mostMetrics = 100
 	longestName = 500
+	leastTarget = 0.001
 	// callsAtOnce bounds the calls of one read.
 	callsAtOnce = 8
 )
@@ -134,8 +136,8 @@ func (s *Server) metrics(method string, specs []*externalscaler.MetricSpec) *met
 		seen[strings.ToLower(name)] = true
 		if s.Formula && target <= 0 {
 			target = 0 // a formula stands in for it
-		} else if !(target > 0 && target <= math.MaxFloat64) {
-			return bad("gives metric %q the target %v: a target must be a number above 0", name, target)
+		} else if !(target >= leastTarget && target <= math.MaxFloat64) {
+			return bad("gives metric %q the target %v: a target must be a number of at least %v", name, target, leastTarget)
 		}
 		m.series[i] = scalers.Series{Name: name, Target: target}
 	}
