@@ -42,7 +42,9 @@ type Kind[C Conn, T Trigger[C]] struct {
 	Parallel int
 	// Watch, when set, tells of events: it calls event, with what the source says
 	// of the trigger's activity, until ctx ends or its connection does. The host
-	// reads the trigger on each event, and calls Watch again after a back-off.
+	// reads the trigger on each event, and calls Watch again: soon when it returned
+	// nil, for the source ended it well, else after a back-off. Event may be called
+	// by several goroutines; it blocks for a while when events come in a flood.
 	Watch func(ctx context.Context, conn C, trigger T, event func(active bool)) error
 	// Next, when set, returns when time alone changes the value after now, so
 	// that the trigger is read then; the zero time is never.

@@ -165,9 +165,7 @@ func TestServersThatDoNotStreamMetrics(t *testing.T) {
 
 func TestHowWatchesEnd(t *testing.T) {
 	t.Parallel()
-	ends := func(method string, err error) func(context.Context, string, proto.Message) (proto.Message, error) {
-		return failing(method, err)
-	}
+	ends := failing
 	for name, tc := range map[string]struct {
 		answer func(context.Context, string, proto.Message) (proto.Message, error)
 		kill   bool

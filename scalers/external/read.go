@@ -53,7 +53,7 @@ func (s *Server) read(ctx context.Context, c *client, metrics *metrics) (scalers
 		})
 	}
 	if err := calls.Wait(); err != nil {
-		return scalers.Value{}, err
+		return scalers.Value{}, err //nolint:wrapcheck // it is one of the above
 	}
 	return value, nil
 }

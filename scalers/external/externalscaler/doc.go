@@ -1,3 +1,3 @@
-// Package externalscaler is the protocol that external scalers serve. All but
-// this file is generated from externalscaler.proto: see make generate-proto.
+// Package externalscaler is the protocol that external scalers serve. Its code is
+// made from externalscaler.proto by make generate-proto.
 package externalscaler

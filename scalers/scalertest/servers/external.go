@@ -295,7 +295,7 @@ func serveStream[R any](s *External, method string, ref *externalscaler.ScaledOb
 		s.mu.Unlock()
 		if m := message(old, &o); m != nil {
 			if err := stream.Send(m); err != nil {
-				return err
+				return err //nolint:wrapcheck // the server knows this one
 			}
 		}
 		old = &o
