@@ -13,6 +13,8 @@ CACHE   := $(or $(FRESHET_CACHE),$(HOME)/.cache/freshet)
 TOOLS   := $(CACHE)/tools
 LDFLAGS := -X main.version=$(VERSION)
 MODULES := . e2e
+# The real servers that tests talk to.
+SERVERS := redis-server prometheus rabbitmq-server kafka azurite-queue bao moto_server
 # The race detector needs a C compiler.
 RACE    := $(if $(shell command -v gcc || command -v clang),-race)
 
@@ -45,7 +47,7 @@ cluster-down: ## Stop it
 # The e2e tests never come from Go's cache, which does not see that the program changed.
 .PHONY: test
 test: build ## Run all tests: unit, integration (real servers) and e2e (real control plane)
-	@go run ./scalers/scalertest/servers/install redis-server azurite-queue
+	@go run ./scalers/scalertest/servers/install $(SERVERS)
 	$(if $(RACE),,@echo "no C compiler is here: testing without the race detector")
 	go test $(RACE) -timeout 15m ./...
 	@cd e2e && go run ./cmd/cluster build

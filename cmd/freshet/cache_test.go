@@ -37,7 +37,7 @@ var (
 			},
 		},
 	}
-	slimmedTemplate = corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{
+	slimmedTemplate = corev1.PodTemplateSpec{Spec: corev1.PodSpec{ServiceAccountName: "orders", Containers: []corev1.Container{
 		{Name: "app", Env: env, EnvFrom: envFrom}, {Name: "proxy"},
 	}}}
 )
@@ -92,11 +92,11 @@ func TestSlim(t *testing.T) {
 }
 
 func TestCacheOptions(t *testing.T) {
-	all := cacheOptions(nil, "freshet")
+	all := cacheOptions(&options{namespace: "freshet"})
 	if all.DefaultNamespaces != nil {
 		t.Errorf("without namespaces only %v are watched, want all", all.DefaultNamespaces)
 	}
-	some := cacheOptions([]string{"shop", "lab"}, "freshet")
+	some := cacheOptions(&options{namespace: "freshet", watchNamespaces: []string{"shop", "lab"}})
 	if diff := cmp.Diff([]string{"lab", "shop"}, slices.Sorted(maps.Keys(some.DefaultNamespaces))); diff != "" {
 		t.Errorf("namespaces (-want +got):\n%s", diff)
 	}
@@ -124,6 +124,38 @@ func TestCacheOptions(t *testing.T) {
 	}
 	if len(kinds) != 3 {
 		t.Errorf("options of their own have %v, want Deployment, StatefulSet and Secret", kinds)
+	}
+}
+
+// TestCacheOfSecrets: which namespaces' Secrets are read.
+func TestCacheOfSecrets(t *testing.T) {
+	watched := []string{"shop", "lab"}
+	for reason, tc := range map[string]struct {
+		o       options
+		secrets []string
+		maps    []string
+	}{
+		"all of them":                        {options{namespace: "freshet"}, nil, nil},
+		"those that are looked after":        {options{namespace: "freshet", watchNamespaces: watched}, []string{"freshet", "lab", "shop"}, []string{"freshet", "lab", "shop"}},
+		"those of cluster-scoped objects":    {options{namespace: "freshet", clusterNamespace: "keys", watchNamespaces: watched}, []string{"keys", "lab", "shop"}, []string{"keys", "lab", "shop"}},
+		"Freshet's own":                      {options{namespace: "freshet", restrictSecrets: true}, []string{"freshet"}, nil},
+		"Freshet's own, whatever is watched": {options{namespace: "freshet", restrictSecrets: true, watchNamespaces: watched}, []string{"freshet"}, []string{"freshet", "lab", "shop"}},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			var secrets, configMaps []string
+			for obj, by := range cacheOptions(&tc.o).ByObject {
+				switch obj.(type) {
+				case *corev1.Secret:
+					secrets = slices.Sorted(maps.Keys(by.Namespaces))
+					expectNoHelm(t, by)
+				case *corev1.ConfigMap:
+					configMaps = slices.Sorted(maps.Keys(by.Namespaces))
+				}
+			}
+			if diff := cmp.Diff([][]string{tc.secrets, tc.maps}, [][]string{secrets, configMaps}); diff != "" {
+				t.Errorf("namespaces of Secrets and ConfigMaps (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

@@ -85,7 +85,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if !poll.Owns(r.Ownership, key) {
 		r.disown(key)
-		return ctrl.Result{}, nil
+		return ctrl.Result{RequeueAfter: refresh(triggers)}, nil
 	}
 	return r.own(ctx, so, triggers)
 }
@@ -96,7 +96,7 @@ func (r *Reconciler) own(ctx context.Context, so *kedav1alpha1.ScaledObject, tri
 	if apierrors.IsConflict(err) { // the object or its target changed meanwhile: look again
 		return ctrl.Result{RequeueAfter: conflictRecheck}, nil
 	}
-	return ctrl.Result{RequeueAfter: recheck}, err
+	return ctrl.Result{RequeueAfter: sooner(recheck, refresh(triggers))}, err
 }
 
 const (

@@ -128,6 +128,9 @@ func (s *External) Kill() error {
 	return nil
 }
 
+// Stop ends the server for good and returns when it is gone.
+func (s *External) Stop() error { return s.Kill() }
+
 // Addr is where the server listens, as host:port.
 func (s *External) Addr() string { return s.addr }
 
