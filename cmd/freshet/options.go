@@ -37,6 +37,10 @@ type options struct {
 	logLevel         string
 	logFormat        string
 
+	// authorities and minTLS are of connections to sources.
+	authorities []string
+	minTLS      uint16
+
 	// envFaults are variables of the environment that cannot be read.
 	envFaults []error
 }
@@ -61,6 +65,7 @@ func newOptions(getenv func(string) string) *options {
 		o.workers = n
 	}
 	o.authFromEnv(getenv)
+	o.tlsFromEnv(getenv)
 	return o
 }
 
@@ -92,6 +97,7 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.namespace, "namespace", o.namespace, "Freshet's own namespace, of the Lease (POD_NAMESPACE)")
 	fs.StringSliceVar(&o.watchNamespaces, "watch-namespaces", o.watchNamespaces, "namespaces to look after; default: all (WATCH_NAMESPACE)")
 	o.addAuthFlags(fs)
+	o.addTLSFlags(fs)
 	fs.DurationVar(&o.sourceTimeout, "source-timeout", o.sourceTimeout, "deadline of each call to a trigger's source (KEDA_HTTP_DEFAULT_TIMEOUT, in milliseconds)")
 	fs.IntVar(&o.workers, "workers", o.workers, "ScaledObjects that are reconciled at a time (KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES)")
 	fs.StringVar(&o.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")

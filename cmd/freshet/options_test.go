@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"os"
 	"path/filepath"
@@ -51,6 +52,7 @@ func TestOptionsDefaults(t *testing.T) {
 		metricsAddress: ":8080", probeAddress: ":8081", adapterAddress: "0.0.0.0", adapterPort: 6443,
 		leaderElect: true, leaderElectionID: "operator.keda.sh", namespace: "keda",
 		sourceTimeout: 3 * time.Second, workers: 16, tokenLife: time.Hour, logLevel: "info", logFormat: "json",
+		authorities: []string{"/custom/ca"}, minTLS: tls.VersionTLS12,
 	}
 	if diff := cmp.Diff(want, *o, cmp.AllowUnexported(options{})); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
@@ -221,5 +223,25 @@ func TestOptionsValidateAll(t *testing.T) {
 	}
 	if !errors.Is(o.validate(), os.ErrNotExist) {
 		t.Error("the cause of the fault of --kubeconfig is lost")
+	}
+}
+
+func TestTLSOptions(t *testing.T) {
+	if o := parse(t, map[string]string{"KEDA_HTTP_MIN_TLS_VERSION": "TLS13"}); o.minTLS != tls.VersionTLS13 || faultsOf(o) != nil {
+		t.Errorf("TLS13 is %x, %q", o.minTLS, faultsOf(o))
+	}
+	if faults := faultsOf(parse(t, map[string]string{"KEDA_HTTP_MIN_TLS_VERSION": "1.3"})); len(faults) != 1 ||
+		!strings.Contains(faults[0], "KEDA_HTTP_MIN_TLS_VERSION") || !strings.Contains(faults[0], "TLS13") {
+		t.Errorf("the faults of 1.3 are %q", faults)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := parse(t, nil, "--ca-dir", dir).applyTLS(); err == nil || !strings.Contains(err.Error(), "ca.crt") {
+		t.Errorf("a file that is no certificate gives %v", err)
+	}
+	if err := parse(t, nil, "--ca-dir", filepath.Join(dir, "missing")).applyTLS(); err != nil {
+		t.Errorf("a folder that is not there gives %v", err)
 	}
 }

@@ -52,6 +52,9 @@ func runCommand() *cobra.Command {
 
 // run builds everything and runs it until ctx ends.
 func run(ctx context.Context, o *options) error {
+	if err := o.applyTLS(); err != nil {
+		return err
+	}
 	log := newLogger(os.Stderr, o)
 	config, err := clusterConfig(o)
 	if err != nil {

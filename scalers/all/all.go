@@ -8,4 +8,5 @@ import (
 	_ "github.com/freshet-io/freshet/scalers/observe"  // metrics-api, prometheus
 	_ "github.com/freshet-io/freshet/scalers/queue"    // rabbitmq
 	_ "github.com/freshet-io/freshet/scalers/store"    // redis
+	_ "github.com/freshet-io/freshet/scalers/stream"   // apache-kafka, kafka
 )

@@ -21,7 +21,7 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil {
 		response.Body = &limitedBody{ReadCloser: response.Body, left: l.most}
 	}
-	return response, err
+	return response, err //nolint:wrapcheck // a transport hands on
 }
 
 type limitedBody struct {
@@ -36,5 +36,5 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.left -= int64(n)
-	return n, err
+	return n, err //nolint:wrapcheck // as above
 }

@@ -37,7 +37,7 @@ func (r Resolved) String() string { return fmt.Sprint(r.shown()) }
 func (r Resolved) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(r.String())) }
 
 // MarshalJSON names the parameters.
-func (r Resolved) MarshalJSON() ([]byte, error) { return json.Marshal(r.shown()) }
+func (r Resolved) MarshalJSON() ([]byte, error) { return json.Marshal(r.shown()) } //nolint:wrapcheck // texts marshal
 
 // MarshalText names the parameters, for XML and keys of maps.
 func (r Resolved) MarshalText() ([]byte, error) { return []byte(r.String()), nil }

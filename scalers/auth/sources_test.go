@@ -343,7 +343,9 @@ func TestOrderOfSources(t *testing.T) {
 	w := authtest.New(t, authtest.Secret("apps", "keys", "k", "secret"), account("worker", "arn:worker"))
 	spec := bound("clientID", "reader")
 	spec.PodIdentity = &kedav1alpha1.AuthPodIdentity{Provider: "aws-eks"}
-	spec.SecretTargetRef = append(secretRef("awsRoleArn", "keys", "k").SecretTargetRef, secretRef("scopes", "keys", "k").SecretTargetRef...)
+	spec.SecretTargetRef = []kedav1alpha1.AuthSecretTargetRef{
+		{Parameter: "awsRoleArn", Name: "keys", Key: "k"}, {Parameter: "scopes", Name: "keys", Key: "k"},
+	}
 	spec.BoundServiceAccountToken = append(spec.BoundServiceAccountToken, bound("awsRoleArn", "reader").BoundServiceAccountToken...)
 	spec.OAuth2 = &kedav1alpha1.OAuth2{ClientID: "me", TokenURL: "https://login/token"}
 	got, err := w.Resolve(spec)

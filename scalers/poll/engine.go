@@ -271,8 +271,14 @@ func (e *Engine) plan(g *group, now time.Time) {
 		return
 	}
 	switch {
-	case g.cold > 0 && !g.source.backoff.down() && !g.backoff.down():
-		e.schedule(g, now.Add(e.opts.Settle))
+	case g.cold > 0: // while it is being left alone, it is told why as soon as that ends
+		at := now.Add(e.opts.Settle)
+		for _, b := range []*backoff{&g.source.backoff, &g.backoff} {
+			if b.down() && b.until.After(at) {
+				at = b.until
+			}
+		}
+		e.schedule(g, at)
 	case g.place < 0 && g.round == nil:
 		g.regular = phase(now, g.interval, g.source.hash())
 		e.schedule(g, g.regular)

@@ -35,7 +35,7 @@ func TestRabbitMQCredentials(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.queue("orders", 3)
-	w.settled(1, nil)
+	w.settled(1, func(q m) bool { return q["messages"] == "3" })
 	w.manage(http.MethodPut, "/api/users/reader", m{"password": "S3NT1N3L:/?#", "tags": "management"})
 	w.manage(http.MethodPut, w.path("permissions")+"/reader", m{"configure": "", "write": "", "read": "orders"})
 	amqp, http := "amqp://"+w.AMQPAddr()+"/"+w.vhost, "http://"+w.HTTPAddr()+"/"+w.vhost
@@ -87,7 +87,7 @@ func TestRabbitMQTLS(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.queue("orders", 3)
-	w.settled(1, nil)
+	w.settled(1, func(q m) bool { return q["messages"] == "3" })
 	w.manage(http.MethodPut, "/api/users/worker", m{"password_hash": "", "tags": "management"})
 	w.manage(http.MethodPut, w.path("permissions")+"/worker", m{"configure": "", "write": "", "read": ".*"})
 	stranger, err := servers.NewAuthority("stranger")

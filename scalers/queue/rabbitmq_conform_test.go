@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -60,7 +61,7 @@ func wantOn(t *testing.T, name string, conn scalers.Conn, s *scalers.Scaler) {
 	eventually(t, func() error {
 		out, err := readOn(t, conn, s)
 		if err == nil && out[0].Err == nil && out[0].Value.Metric != 3 {
-			t.Fatalf("%s: read %v", name, out[0].Value)
+			return fmt.Errorf("%s: read %v", name, out[0].Value)
 		}
 		return errors.Join(err, out[0].Err)
 	})
@@ -82,6 +83,9 @@ func durable(t *testing.T, address string) {
 		t.Fatal(err)
 	}
 	if _, err := channel.QueueDeclare("durable", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := channel.QueuePurge("durable", false); err != nil { // of what an earlier test left
 		t.Fatal(err)
 	}
 	for range 3 {

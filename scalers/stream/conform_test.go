@@ -12,12 +12,10 @@ import (
 )
 
 func TestKafkaConforms(t *testing.T) {
-	c := &cluster{Kafka: scalertest.Kafka(t, servers.KafkaOptions{})}
-	transport := &kafka.Transport{}
-	c.admin = &kafka.Client{Addr: kafka.TCP(c.Addr(servers.KafkaPlain)), Transport: transport}
+	c := started(t, theBreakable)
 	topic := c.topic(t, 5, 4)
 	c.commit(t, "workers", topic, 2, 2)
-	transport.CloseIdleConnections()
+	c.admin.Transport.(*kafka.Transport).CloseIdleConnections()
 	conformance := scalertest.Conformance{
 		Type: "apache-kafka", Address: c.Addr(servers.KafkaPlain), Want: scalers.Number(5),
 		At: func(address string) param.Input {

@@ -87,11 +87,13 @@ func (g *KafkaGroup) Bind(s scalers.Setting) error {
 			g.PersistentAfter = defaultPollingInterval
 		}
 	}
-	notEmpty := func(list []string) []string {
-		return slices.DeleteFunc(list, func(text string) bool { return text == "" })
-	}
 	g.Brokers, g.Topics = notEmpty(g.Brokers), notEmpty(g.Topics)
-	return g.KafkaCluster.bind(s)
+	return g.bind(s)
+}
+
+// notEmpty is the list without empty texts, which stray commas leave.
+func notEmpty(list []string) []string {
+	return slices.DeleteFunc(list, func(text string) bool { return text == "" })
 }
 
 var (
@@ -128,11 +130,11 @@ func (g *KafkaGroup) Validate() error {
 	}
 	fault(g.Version != "" && !kafkaVersion.MatchString(g.Version),
 		"parameter version is %q, which is not a version such as 3.9.0", g.Version)
-	return errors.Join(append(faults, g.KafkaCluster.validate())...)
+	return errors.Join(append(faults, g.validate())...)
 }
 
 // Source is the cluster.
-func (g *KafkaGroup) Source() scalers.Source[*kafkaConn] { return g.KafkaCluster.source() }
+func (g *KafkaGroup) Source() scalers.Source[*kafkaConn] { return g.source() }
 
 // Stem names the topics or, where the group says which, the group.
 func (g *KafkaGroup) Stem() string {

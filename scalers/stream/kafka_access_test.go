@@ -139,7 +139,7 @@ func TestKafkaClientCertificate(t *testing.T) {
 		"foreign client":            {withTLS, m{"tls": "enable"}, m{"ca": c.ca.PEM, "cert": foreign.Cert, "key": foreign.Key}, scalers.Authentication, "check parameters cert and key"},
 		"unknown server":            {withTLS, m{"tls": "enable"}, m{"ca": other.PEM, "cert": pair.Cert, "key": pair.Key}, scalers.Configuration, "check parameter ca"},
 		"no TLS":                    {withTLS, nil, nil, scalers.Configuration, "set parameter tls to enable"},
-		"TLS where none is":         {plain, m{"tls": "enable"}, m{"ca": c.ca.PEM}, scalers.Unavailable, "it hung up"},
+		"TLS where none is":         {plain, m{"tls": "enable"}, m{"ca": c.ca.PEM}, scalers.Unavailable, "as ports without TLS do"},
 		"SASL where none is":        {plain, m{"sasl": "plaintext"}, m{"username": "reader", "password": users["reader"]}, scalers.Configuration, "set parameter sasl to none"},
 		"no SASL":                   {sasl, nil, nil, scalers.Unavailable, "check parameters tls and sasl"},
 		"another mechanism":         {c.Addr(servers.KafkaOAuth), m{"sasl": "plaintext"}, m{"username": "reader", "password": users["reader"]}, scalers.Configuration, "set parameter sasl to what it has (OAUTHBEARER)"},

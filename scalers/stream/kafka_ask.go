@@ -15,6 +15,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/metadata"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/conn"
 )
 
 // topicView is what a cluster says of a topic: an error, or its partitions.
@@ -54,7 +55,7 @@ func (c *kafkaConn) describe(ctx context.Context, topics []string) (map[string]t
 }
 
 func newTopicView(t metadata.ResponseTopic, addresses map[int32]string) topicView {
-	what := "topic " + strconv.Quote(t.Name)
+	what := topicName(t.Name)
 	if kafka.Error(t.ErrorCode) == kafka.UnknownTopicOrPartition {
 		return topicView{err: scalers.ConfigurationError("%s does not exist: create it, or correct parameter topic", what)}
 	}
@@ -85,9 +86,12 @@ func (p partitionID) compare(q partitionID) int {
 	return cmp.Or(strings.Compare(p.topic, q.topic), cmp.Compare(p.index, q.index))
 }
 
+// topicName names a topic, which a broker may have told us of.
+func topicName(name string) string { return "topic " + strconv.Quote(conn.Quote(name)) }
+
 // String names the partition.
 func (p partitionID) String() string {
-	return "partition " + strconv.Itoa(int(p.index)) + " of topic " + strconv.Quote(p.topic)
+	return "partition " + strconv.Itoa(int(p.index)) + " of " + topicName(p.topic)
 }
 
 // bounds are the offsets between which a partition has messages, or why they are

@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go/sasl/aws_msk_iam_v2"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/conn"
 	"github.com/freshet-io/freshet/scalers/param"
 )
 
@@ -80,5 +81,22 @@ func (a KafkaAWS) open(ctx context.Context, pod scalers.Identity) (sasl.Mechanis
 			return nil, err
 		}
 	}
-	return &aws_msk_iam_v2.Mechanism{Signer: signer.NewSigner(), Credentials: credentials, Region: a.Region}, nil
+	return &aws_msk_iam_v2.Mechanism{Signer: signer.NewSigner(), Credentials: classed{credentials}, Region: a.Region}, nil
+}
+
+// classed are credentials whose errors have a class.
+type classed struct{ aws.CredentialsProvider }
+
+// Retrieve fetches them.
+func (c classed) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	credentials, err := c.CredentialsProvider.Retrieve(ctx)
+	var known *scalers.Error
+	switch {
+	case err == nil:
+		return credentials, nil
+	case errors.As(err, &known), ctx.Err() != nil:
+		return credentials, fmt.Errorf("fetching credentials of AWS: %w", err)
+	default:
+		return credentials, scalers.AuthenticationError("fetching credentials of AWS: %s", conn.Quote(err.Error()))
+	}
 }

@@ -72,6 +72,8 @@ func (k *KafkaCluster) source() kafkaSource {
 	s := kafkaSource{Brokers: slices.Compact(slices.Sorted(slices.Values(k.Brokers))), UseTLS: k.useTLS(), SASL: k.SASL.used()}
 	if s.UseTLS {
 		s.TLS = k.TLS
+	} else if s.SASL.Mode == oauthBearer { // the token endpoint has a certificate too
+		s.TLS.CA = k.TLS.CA
 	}
 	return s
 }
@@ -88,7 +90,7 @@ func (s kafkaSource) Open(ctx context.Context) (*kafkaConn, error) {
 			return nil, err
 		}
 	}
-	if d.sasl, err = s.SASL.open(ctx); err != nil {
+	if d.sasl, err = s.SASL.open(ctx, s.TLS.CA); err != nil {
 		return nil, err
 	}
 	return newKafkaConn(s.Brokers, d), nil

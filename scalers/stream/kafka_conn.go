@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -55,7 +56,7 @@ func (c *kafkaConn) Close() error {
 
 func (n *kafkaNode) hangUp() {
 	if n.link != nil {
-		_ = n.link.Close() // nothing is left to lose
+		n.link.close()
 		n.link = nil
 	}
 }
@@ -117,15 +118,11 @@ func (c *kafkaConn) call(ctx context.Context, address string, calls ...call) err
 func (d *kafkaDialer) bare() bool { return d.tls == nil && d.sasl == nil }
 
 // ask asks any broker: that which answered last or, when it does not, one of
-// those to begin with. Each but the last is given half the time that is left.
+// those to begin with or that are known. Each but the last is given half the time
+// that is left.
 func (c *kafkaConn) ask(ctx context.Context, calls ...call) error {
-	c.mu.Lock()
-	candidates := c.bootstrap
-	if c.last != "" {
-		candidates = slices.Concat([]string{c.last}, slices.DeleteFunc(slices.Clone(candidates), func(a string) bool { return a == c.last }))
-	}
-	c.mu.Unlock()
 	var faults []error
+	candidates := c.candidates()
 	for i, address := range candidates {
 		err := c.try(ctx, i == len(candidates)-1, address, calls)
 		if err == nil {
@@ -145,6 +142,19 @@ func (c *kafkaConn) ask(ctx context.Context, calls ...call) error {
 	return scalers.UnavailableError("none of %d brokers answers: %w", len(faults), joined(faults))
 }
 
+// candidates are the addresses of brokers, those first that are likely to answer.
+func (c *kafkaConn) candidates() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []string
+	for _, address := range slices.Concat([]string{c.last}, c.bootstrap, slices.Sorted(maps.Keys(c.nodes))) {
+		if address != "" && !slices.Contains(all, address) {
+			all = append(all, address)
+		}
+	}
+	return all
+}
+
 // try asks one of several brokers, or the last of them.
 func (c *kafkaConn) try(ctx context.Context, last bool, address string, calls []call) error {
 	if deadline, ok := ctx.Deadline(); ok && !last {
@@ -155,10 +165,10 @@ func (c *kafkaConn) try(ctx context.Context, last bool, address string, calls []
 	return c.call(ctx, address, calls...)
 }
 
-// joined joins errors on one line.
+// joined joins errors on one line, three of them at most.
 func joined(faults []error) error {
 	err := faults[0]
-	for _, more := range faults[1:] {
+	for _, more := range faults[1:min(3, len(faults))] {
 		err = fmt.Errorf("%w; %w", err, more)
 	}
 	return err

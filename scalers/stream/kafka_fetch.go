@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -78,11 +79,11 @@ func (r *kafkaRound) fetch(ctx context.Context, groups []string) error {
 		return fmt.Errorf("looking for the coordinators of groups: %w", err)
 	}
 	for _, g := range missing {
-		switch {
+		switch group := r.groups[g]; {
 		case err != nil:
-			r.groups[g].err = err
+			group.err = cmp.Or(group.err, err)
 		case errs[g] != nil:
-			r.groups[g].err = errs[g]
+			group.err = errs[g]
 		}
 	}
 	r.conn.forget(r.fetchAt(ctx, found))
@@ -120,7 +121,7 @@ func (r *kafkaRound) fetchFrom(ctx context.Context, address string, groups []str
 	err := r.conn.call(ctx, address, calls...)
 	for i, name := range groups {
 		if err != nil {
-			r.groups[name].committed = committed{err: err, moved: true}
+			r.groups[name].committed = committed{err: err, moved: scalers.ClassOf(err) == scalers.Unavailable}
 		} else {
 			r.groups[name].committed = newCommitted(&replies[i])
 		}

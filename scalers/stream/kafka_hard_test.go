@@ -10,8 +10,6 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/freshet-io/freshet/scalers"
-	"github.com/freshet-io/freshet/scalers/scalertest"
-	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
 // deleteRecords is a request that package kafka does not have: what a partition
@@ -179,10 +177,7 @@ func TestKafkaFaultsOfOneTriggerHurtItAlone(t *testing.T) {
 
 // TestKafkaPartitionWithoutLeader takes one of two brokers away.
 func TestKafkaPartitionWithoutLeader(t *testing.T) {
-	c := &cluster{Kafka: scalertest.Kafka(t, servers.KafkaOptions{Brokers: 2})}
-	transport := &kafka.Transport{MetadataTTL: time.Second}
-	t.Cleanup(transport.CloseIdleConnections)
-	c.admin = &kafka.Client{Addr: kafka.TCP(c.Addr(servers.KafkaPlain)), Transport: transport}
+	c := started(t, theBreakable)
 	topic := unique(t, "topic")
 	c.create(t, kafka.TopicConfig{Topic: topic, NumPartitions: -1, ReplicationFactor: -1, ReplicaAssignments: []kafka.ReplicaAssignment{
 		{Partition: 0, Replicas: []int{1}}, {Partition: 1, Replicas: []int{2}},

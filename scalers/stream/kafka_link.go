@@ -20,6 +20,7 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/conn"
 )
 
 // The client of package kafka opens a connection for each partition that it asks
@@ -48,7 +49,7 @@ type link struct {
 func (d *kafkaDialer) dial(ctx context.Context, address string) (*link, error) {
 	c, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("connecting: %w", err)
 	}
 	if d.tls != nil {
 		host, _, _ := net.SplitHostPort(address) // dialed: it is good
@@ -58,7 +59,7 @@ func (d *kafkaDialer) dial(ctx context.Context, address string) (*link, error) {
 	}
 	l := &link{conn: c, in: bufio.NewReader(c)}
 	if err := l.greet(ctx, d, address); err != nil {
-		_ = c.Close() // what led here says more
+		l.close()
 		return nil, err
 	}
 	return l, nil
@@ -67,8 +68,12 @@ func (d *kafkaDialer) dial(ctx context.Context, address string) (*link, error) {
 // greet shakes hands, learns the broker's versions and signs in.
 func (l *link) greet(ctx context.Context, d *kafkaDialer, address string) error {
 	if c, ok := l.conn.(*tls.Conn); ok {
-		if err := c.HandshakeContext(ctx); err != nil {
-			return err
+		err := c.HandshakeContext(ctx)
+		switch {
+		case hungUp(err):
+			return scalers.UnavailableError("it hung up instead of shaking hands, as ports without TLS do: check parameter tls: %w", err)
+		case err != nil:
+			return fmt.Errorf("shaking hands: %w", err)
 		}
 	}
 	var versions apiversions.Response
@@ -96,7 +101,7 @@ func (l *link) signIn(ctx context.Context, m sasl.Mechanism, address string) err
 	}
 	if kafka.Error(offer.ErrorCode) == kafka.UnsupportedSASLMechanism {
 		return scalers.ConfigurationError("the broker lets nobody sign in by %s: set parameter sasl to what it has (%s)",
-			m.Name(), strings.Join(offer.Mechanisms, ", "))
+			m.Name(), conn.Quote(strings.Join(offer.Mechanisms, ", ")))
 	}
 	if err := kafkaError(offer.ErrorCode, "signing in"); err != nil {
 		return err
@@ -106,7 +111,7 @@ func (l *link) signIn(ctx context.Context, m sasl.Mechanism, address string) err
 	ctx = sasl.WithMetadata(ctx, &sasl.Metadata{Host: host, Port: port})
 	session, say, err := m.Start(ctx)
 	if err != nil {
-		return signInError(err)
+		return fmt.Errorf("signing in: %w", err)
 	}
 	for done := false; !done; {
 		var answer saslauthenticate.Response
@@ -114,6 +119,9 @@ func (l *link) signIn(ctx context.Context, m sasl.Mechanism, address string) err
 			return err
 		}
 		if err := kafkaError(answer.ErrorCode, "signing in"); err != nil {
+			if s, ok := session.(interface{ refused(context.Context) }); ok {
+				s.refused(ctx)
+			}
 			return err
 		}
 		if done, say, err = session.Next(ctx, answer.AuthBytes); err != nil {
@@ -123,11 +131,11 @@ func (l *link) signIn(ctx context.Context, m sasl.Mechanism, address string) err
 	return nil
 }
 
-// signInError is an error of our side of signing in. Its text may tell what the
-// broker said, which may be anything, and so is left out unless it is ours.
+// signInError is why the broker's answer is no good. Its text, unless it is ours,
+// is left out, for it may tell anything that the broker said.
 func signInError(err error) error {
-	var classed *scalers.Error
-	if errors.As(err, &classed) || errors.Is(err, context.Canceled) || scalers.IsTimeout(err) {
+	var ours *scalers.Error
+	if errors.As(err, &ours) {
 		return fmt.Errorf("signing in: %w", err)
 	}
 	return scalers.AuthenticationError("signing in: the broker's answer does not fit the credentials: check parameters sasl, username and password")
@@ -165,7 +173,7 @@ func (l *link) exchange(ctx context.Context, calls ...call) (answered bool, err 
 		answered = true
 	}
 	if err != nil {
-		_ = l.conn.Close() // ends the writing
+		l.close() // ends the writing
 	}
 	if writeErr := <-written; err == nil {
 		err = writeErr
@@ -202,5 +210,5 @@ func (l *link) version(api protocol.ApiKey) (int16, error) {
 	return newest, nil
 }
 
-// Close closes the connection.
-func (l *link) Close() error { return l.conn.Close() }
+// close closes the connection.
+func (l *link) close() { _ = l.conn.Close() } // nothing is left to lose

@@ -97,15 +97,15 @@ func (s KafkaSASL) used() KafkaSASL {
 		u.Username, u.Password = s.Username, s.Password
 	case oauthBearer:
 		u.Username, u.Password = s.Username, s.Password
-		u.TokenEndpoint, u.Scopes, u.Extensions = s.TokenEndpoint, s.Scopes, s.Extensions
+		u.TokenEndpoint, u.Scopes, u.Extensions = s.TokenEndpoint, notEmpty(s.Scopes), s.Extensions
 	case mskIAM:
 		u.AWS, u.Identity = s.AWS, s.Identity
 	}
 	return u
 }
 
-// open prepares to sign in; nil is that nobody does.
-func (s KafkaSASL) open(ctx context.Context) (sasl.Mechanism, error) {
+// open prepares to sign in to brokers of the authority; nil is that nobody does.
+func (s KafkaSASL) open(ctx context.Context, ca string) (sasl.Mechanism, error) {
 	switch s.Mode {
 	case byPlain:
 		return plain.Mechanism{Username: s.Username, Password: s.Password.Reveal()}, nil
@@ -114,7 +114,7 @@ func (s KafkaSASL) open(ctx context.Context) (sasl.Mechanism, error) {
 	case bySCRAM512:
 		return s.openSCRAM(scram.SHA512)
 	case oauthBearer:
-		return s.openOAuth()
+		return s.openOAuth(ca)
 	case mskIAM:
 		return s.AWS.open(ctx, s.Identity)
 	default:

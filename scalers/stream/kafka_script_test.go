@@ -197,6 +197,26 @@ func TestKafkaFirstBrokersAreDown(t *testing.T) {
 	wantError(t, "all are down", err, scalers.Unavailable, "none of 2 brokers answers")
 }
 
+// TestKafkaOneAddressIsEnough takes the only broker away whose address was given.
+func TestKafkaOneAddressIsEnough(t *testing.T) {
+	t.Parallel()
+	first, second := newScript(t, nil), newScript(t, nil)
+	a := orders(second)
+	first.reply, second.reply = a.play, a.play
+	s := ordersAt(t, first.addr, nil)
+	conn := open(t, s)
+	for _, what := range []string{"both", "the second alone", "the second again"} {
+		out, err := read(t, conn, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantValue(t, what, out[0], 6, 6)
+		first.set(hangUp)
+	}
+	_, err := readOne(t, s)
+	wantError(t, "a new connection", err, scalers.Unavailable, "broker "+first.addr)
+}
+
 // TestKafkaWrongPasswordIsTriedOnce sees that no broker after the first is given
 // credentials that it refused: accounts may be locked.
 func TestKafkaWrongPasswordIsTriedOnce(t *testing.T) {

@@ -26,7 +26,7 @@ var errNoKafka = errors.New("it answers with something that is no reply of Kafka
 func readReply(r io.Reader) (id int32, body []byte, err error) {
 	var head [8]byte
 	if _, err := io.ReadFull(r, head[:4]); err != nil {
-		return 0, nil, err
+		return 0, nil, fmt.Errorf("reading a reply: %w", err)
 	}
 	size := int64(int32(binary.BigEndian.Uint32(head[:]))) - 4
 	switch {
@@ -36,14 +36,14 @@ func readReply(r io.Reader) (id int32, body []byte, err error) {
 		return 0, nil, errNoKafka
 	}
 	if _, err := io.ReadFull(r, head[4:]); err != nil {
-		return 0, nil, err
+		return 0, nil, fmt.Errorf("reading a reply: %w", err)
 	}
 	var b bytes.Buffer // grows with what comes, not with what is announced
 	if _, err := io.CopyN(&b, r, size); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
-		return 0, nil, err
+		return 0, nil, fmt.Errorf("reading a reply: %w", err)
 	}
 	return int32(binary.BigEndian.Uint32(head[4:])), b.Bytes(), nil
 }

@@ -63,6 +63,11 @@ func newScript(t testing.TB, r reply) *script {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newScriptAt(t, l, r)
+}
+
+func newScriptAt(t testing.TB, l net.Listener, r reply) *script {
+	t.Helper()
 	s := &script{
 		addr: l.Addr().String(), host: "127.0.0.1", port: int32(l.Addr().(*net.TCPAddr).Port), reply: r, asked: map[string]int{},
 	}

@@ -61,13 +61,8 @@ func startCluster() (*cluster, error) {
 		return nil, err
 	}
 	p.to(k.Addr(servers.KafkaProxied))
-	transport := &kafka.Transport{MetadataTTL: time.Second}
-	cleanUp = append(cleanUp, transport.CloseIdleConnections, func() {
-		if err := k.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	})
-	c := &cluster{Kafka: k, admin: &kafka.Client{Addr: kafka.TCP(k.Addr(servers.KafkaPlain)), Transport: transport}, proxy: p, ca: ca}
+	c := newCluster(k)
+	c.proxy, c.ca = p, ca
 	return c, c.warmUp()
 }
 
@@ -90,6 +85,28 @@ func (c *cluster) warmUp() error {
 	return nil
 }
 
+// theBreakable is two brokers that tests may take away. These tests run one after
+// the other, and leave both running.
+var theBreakable = sync.OnceValues(func() (*cluster, error) {
+	k, err := servers.StartKafka(context.Background(), servers.KafkaOptions{Brokers: 2})
+	if err != nil {
+		return nil, err
+	}
+	c := newCluster(k)
+	return c, c.warmUp()
+})
+
+// newCluster is a cluster that is stopped after all tests.
+func newCluster(k *servers.Kafka) *cluster {
+	transport := &kafka.Transport{MetadataTTL: time.Second}
+	cleanUp = append(cleanUp, transport.CloseIdleConnections, func() {
+		if err := k.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	})
+	return &cluster{Kafka: k, admin: &kafka.Client{Addr: kafka.TCP(k.Addr(servers.KafkaPlain)), Transport: transport}}
+}
+
 var cleanUp []func()
 
 func TestMain(m *testing.M) {
@@ -104,7 +121,12 @@ func TestMain(m *testing.M) {
 // is skipped or, in CI, fails.
 func shared(t testing.TB) *cluster {
 	t.Helper()
-	c, err := theCluster()
+	return started(t, theCluster)
+}
+
+func started(t testing.TB, start func() (*cluster, error)) *cluster {
+	t.Helper()
+	c, err := start()
 	switch {
 	case servers.IsNotInstalled(err) && os.Getenv("CI") == "":
 		t.Skip(err)
@@ -146,11 +168,19 @@ func (c *cluster) create(t testing.TB, topic kafka.TopicConfig) {
 // produce writes messages into a partition.
 func (c *cluster) produce(t testing.TB, topic string, partition, n int) {
 	t.Helper()
-	if n == 0 {
-		return
-	}
+	want := int64(-1)
 	eventually(t, fmt.Sprintf("producing to partition %d of %s", partition, topic), func() error {
-		records := make([]kafka.Record, n)
+		end, err := c.end(t, topic, partition)
+		if err != nil {
+			return err
+		}
+		if want < 0 {
+			want = end + int64(n)
+		}
+		if end >= want { // an attempt that failed may have written
+			return nil
+		}
+		records := make([]kafka.Record, want-end)
 		for i := range records {
 			records[i].Value = kafka.NewBytes([]byte("x"))
 		}
@@ -162,6 +192,21 @@ func (c *cluster) produce(t testing.TB, topic string, partition, n int) {
 		}
 		return r.Error
 	})
+}
+
+// end is the offset of the next message of a partition.
+func (c *cluster) end(t testing.TB, topic string, partition int) (int64, error) {
+	r, err := c.admin.ListOffsets(t.Context(), &kafka.ListOffsetsRequest{
+		Topics: map[string][]kafka.OffsetRequest{topic: {kafka.LastOffsetOf(partition)}},
+	})
+	if err != nil {
+		return 0, err
+	}
+	if len(r.Topics[topic]) != 1 {
+		return 0, fmt.Errorf("the cluster says %+v", r.Topics)
+	}
+	p := r.Topics[topic][0]
+	return p.LastOffset, p.Error
 }
 
 // eventually does what a cluster may refuse until all of it knows of a change.

@@ -108,7 +108,7 @@ func (w *World) Advance(d time.Duration) {
 func (w *World) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.log.Write(p)
+	return w.log.Write(p) //nolint:wrapcheck // never fails
 }
 
 // Log is what the resolver logged.

@@ -164,7 +164,7 @@ func (s signing) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := s.credentials.Sign(r.Context(), signed); err != nil {
 		return nil, err
 	}
-	return s.RoundTripper.RoundTrip(signed)
+	return s.RoundTripper.RoundTrip(signed) //nolint:wrapcheck // a transport hands on
 }
 
 // explain gives an error of the library its class and a text of one line.

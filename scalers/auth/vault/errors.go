@@ -20,12 +20,12 @@ func (s *store) explain(err error, doing string, sent param.Secret) error {
 		return identity.Unanswered(s.server, doing, err)
 	}
 	said := &refusal{text: fmt.Sprintf("%s, %s: status %d%s", s.server, doing, response.StatusCode, saying(response, sent)), response: response}
-	switch code := response.StatusCode; {
-	case code == http.StatusForbidden, code == http.StatusUnauthorized:
+	switch response.StatusCode {
+	case http.StatusForbidden, http.StatusUnauthorized:
 		return scalers.AuthenticationError("%w", said)
-	case code == http.StatusTooManyRequests:
+	case http.StatusTooManyRequests:
 		return scalers.RateLimitedError(0, "%w", said)
-	case code == http.StatusBadRequest, code == http.StatusNotFound, code == http.StatusMethodNotAllowed, code == http.StatusUnprocessableEntity:
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusUnprocessableEntity:
 		return scalers.ConfigurationError("%w", said)
 	default:
 		return scalers.UnavailableError("%w", said)

@@ -27,8 +27,9 @@ import (
 // keep the access token that they fetch.
 type Credentials struct {
 	scopes []string
-	// key is empty for Freshet's own pod.
-	key param.Secret
+	// key is empty for Freshet's own pod; kind is what it is a key of.
+	key  param.Secret
+	kind google.CredType
 
 	mu    sync.Mutex
 	found *auth.Credentials
@@ -45,18 +46,16 @@ var client = &http.Client{Timeout: 10 * time.Second, Transport: http.DefaultTran
 // class Configuration.
 func New(key param.Secret, scopes ...string) (*Credentials, error) {
 	return all.Get(param.FingerprintOf(key, scopes), func() (*Credentials, error) {
-		if err := check(key); err != nil {
-			return nil, err
-		}
-		return &Credentials{scopes: scopes, key: key}, nil
+		kind, err := check(key)
+		return &Credentials{scopes: scopes, key: key, kind: kind}, err
 	})
 }
 
 // check looks at a key. Kinds of credentials are refused that have Freshet read
 // files or ask other servers: who writes an authentication may not do that.
-func check(key param.Secret) error {
+func check(key param.Secret) (google.CredType, error) {
 	if key.Empty() {
-		return nil
+		return "", nil
 	}
 	var fields struct {
 		Type       string `json:"type"`
@@ -64,29 +63,30 @@ func check(key param.Secret) error {
 		TokenURI   string `json:"token_uri"`
 	}
 	if json.Unmarshal([]byte(key.Reveal()), &fields) != nil || fields.Type == "" {
-		return scalers.ConfigurationError("the Google credentials are not the JSON of a key that Google issues")
+		return "", scalers.ConfigurationError("the Google credentials are not the JSON of a key that Google issues")
 	}
-	switch google.CredType(fields.Type) {
+	kind := google.CredType(fields.Type)
+	switch kind {
 	case google.AuthorizedUser:
-		return nil
+		return kind, nil
 	case google.ServiceAccount:
 	default:
-		return scalers.ConfigurationError("the Google credentials are of the type %q: use a key of a service account, "+
+		return "", scalers.ConfigurationError("the Google credentials are of the type %q: use a key of a service account, "+
 			"or podIdentity gcp for what Freshet's own pod is set up with", fields.Type)
 	}
 	block, _ := pem.Decode([]byte(fields.PrivateKey))
 	if block == nil {
-		return scalers.ConfigurationError("the Google credentials have no private key in PEM")
+		return "", scalers.ConfigurationError("the Google credentials have no private key in PEM")
 	}
 	if _, err := x509.ParsePKCS8PrivateKey(block.Bytes); err != nil {
 		if _, err := x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
-			return scalers.ConfigurationError("the Google credentials have a private key that cannot be read")
+			return "", scalers.ConfigurationError("the Google credentials have a private key that cannot be read")
 		}
 	}
 	if u, err := url.Parse(fields.TokenURI); err != nil || fields.TokenURI != "" && u.Host == "" {
-		return scalers.ConfigurationError("the Google credentials have a token_uri that is no URL")
+		return "", scalers.ConfigurationError("the Google credentials have a token_uri that is no URL")
 	}
-	return nil
+	return kind, nil
 }
 
 // find returns the library's credentials. Those of the pod may take a moment to
@@ -98,8 +98,12 @@ func (c *Credentials) find() (*auth.Credentials, error) {
 		return c.found, nil
 	}
 	options := &google.DetectOptions{Scopes: c.scopes, Client: client}
+	var err error
 	if !c.key.Empty() {
-		options.CredentialsJSON = []byte(c.key.Reveal())
+		if c.found, err = google.NewCredentialsFromJSON(c.kind, []byte(c.key.Reveal()), options); err != nil {
+			return nil, scalers.ConfigurationError("the Google credentials cannot be signed in with: use a key as Google issues it")
+		}
+		return c.found, nil
 	}
 	found, err := google.DetectDefault(options)
 	if err != nil {

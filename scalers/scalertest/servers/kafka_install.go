@@ -71,9 +71,10 @@ func newKafkaJava(java, folder string, more ...string) (kafkaJava, error) {
 		return kafkaJava{}, fmt.Errorf("there are no jars in %s: remove it and install again", folder)
 	}
 	slices.Sort(jars) // the archive of classes is good for one order only
-	args := append(more, "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xlog:disable", "-Xlog:all=error:stderr",
-		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", strings.Join(jars, ":"))
-	return kafkaJava{java, args}, nil
+	return kafkaJava{java, slices.Concat(more, []string{
+		"-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xlog:disable", "-Xlog:all=error:stderr",
+		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", strings.Join(jars, ":"),
+	})}, nil
 }
 
 // command is the program whose main function the class has.
