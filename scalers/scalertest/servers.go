@@ -103,3 +103,10 @@ func AWS(t testing.TB) *servers.AWS {
 	s, err := servers.StartAWS(t.Context(), t.TempDir())
 	return started(t, s, err)
 }
+
+// External starts an external scaler that ends with the test.
+func External(t testing.TB, o servers.ExternalOptions) *servers.External {
+	t.Helper()
+	s, err := servers.StartExternal(o)
+	return started(t, s, err)
+}
