@@ -261,18 +261,3 @@ func (k *Kafka) stop(signal syscall.Signal) error {
 	}
 	return errors.Join(faults...)
 }
-
-// freePorts returns that many ports of 127.0.0.1 that nobody listens on at the
-// moment.
-func freePorts(n int) ([]int, error) {
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binds at once
-		if err != nil {
-			return nil, fmt.Errorf("finding a free port: %w", err)
-		}
-		defer func() { _ = l.Close() }() // all at the end, so that no port comes twice
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports, nil
-}

@@ -126,15 +126,25 @@ func (p *process) logTail() string {
 
 // freePort returns a port of 127.0.0.1 that nobody listens on at the moment.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binds at once
+	ports, err := freePorts(1)
 	if err != nil {
-		return 0, fmt.Errorf("finding a free port: %w", err)
+		return 0, err
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		return 0, fmt.Errorf("freeing port %d: %w", port, err)
+	return ports[0], nil
+}
+
+// freePorts returns that many such ports.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binds at once
+		if err != nil {
+			return nil, fmt.Errorf("finding a free port: %w", err)
+		}
+		defer func() { _ = l.Close() }() // all at the end, so that no port comes twice
+		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
-	return port, nil
+	return ports, nil
 }
 
 // errNotInstalled says that the program of a server is missing.
