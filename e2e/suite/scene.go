@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -68,7 +69,7 @@ func Change[T client.Object](s *Scene, name string, obj T, edit func(T)) {
 	s.Helper()
 	s.Eventually("a change of "+name, func() error {
 		if err := s.World.Client.Get(s.Ctx, client.ObjectKey{Namespace: s.Namespace, Name: name}, obj); err != nil {
-			return err
+			return fmt.Errorf("reading it: %w", err)
 		}
 		edit(obj)
 		return s.World.Client.Update(s.Ctx, obj)
