@@ -57,6 +57,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	c := &Controllers{ScaledObject: &scaledobject.Reconciler{
 		Client:    mgr.GetClient(),
 		Live:      mgr.GetAPIReader(),
+		Cluster:   mgr.GetCache(),
 		Targets:   &target.Client{Client: mgr.GetClient(), Scales: scales},
 		Auth:      &auth.Resolver{Options: o.Auth, Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Tokens: mgr.GetClient()},
 		Engine:    o.Engine,

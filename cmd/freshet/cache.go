@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// cacheOptions keep the cache small: of workloads only what decisions need, and
-// no Helm releases among the Secrets. Where only some namespaces are looked
+// cacheOptions keep the cache small: of workloads and pods only what decisions
+// need, and no Helm releases among the Secrets. Where only some namespaces are looked
 // after, that of cluster-scoped authentications is read too. Where Secrets are
 // restricted, those of Freshet's own namespace are all that is read.
 func cacheOptions(opts *options) cache.Options {
@@ -22,6 +22,7 @@ func cacheOptions(opts *options) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&appsv1.Deployment{}:  {Transform: slim},
 			&appsv1.StatefulSet{}: {Transform: slim},
+			&corev1.Pod{}:         {Transform: slim}, // cached when a trigger counts them first
 			&corev1.Secret{}:      {Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")},
 		},
 	}
@@ -53,7 +54,8 @@ func configs(namespaces []string, more ...string) map[string]cache.Config {
 }
 
 // slim keeps of a workload its identity, replicas, ServiceAccount, and the
-// environment of its containers.
+// environment of its containers, and of a pod its identity, labels, phase, node,
+// and whether it is to end.
 func slim(obj any) (any, error) {
 	switch w := obj.(type) {
 	case *appsv1.Deployment:
@@ -64,6 +66,12 @@ func slim(obj any) (any, error) {
 		slimMeta(&w.ObjectMeta)
 		w.Spec = appsv1.StatefulSetSpec{Replicas: w.Spec.Replicas, Template: slimTemplate(&w.Spec.Template)}
 		w.Status = appsv1.StatefulSetStatus{}
+	case *corev1.Pod:
+		labels, deleted := w.Labels, w.DeletionTimestamp
+		slimMeta(&w.ObjectMeta)
+		w.Labels, w.DeletionTimestamp = labels, deleted
+		w.Spec = corev1.PodSpec{NodeName: w.Spec.NodeName}
+		w.Status = corev1.PodStatus{Phase: w.Status.Phase}
 	}
 	return obj, nil
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -21,6 +22,11 @@ var (
 		Labels: map[string]string{"app": "orders"}, Annotations: map[string]string{"note": "long"},
 		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}, OwnerReferences: []metav1.OwnerReference{{Name: "b"}},
 	}
+	endingMeta = func() metav1.ObjectMeta {
+		ending := *fullMeta.DeepCopy()
+		ending.DeletionTimestamp = &metav1.Time{Time: time.Unix(7, 0)}
+		return ending
+	}()
 	slimmedMeta = metav1.ObjectMeta{Name: "orders", Namespace: "shop", UID: "a", ResourceVersion: "7", Generation: 3}
 
 	env          = []corev1.EnvVar{{Name: "SHEETS", Value: "7"}}
@@ -43,7 +49,7 @@ var (
 )
 
 // TestSlim: of a workload the cache keeps its identity, the replicas, and the
-// environment of its containers.
+// environment of its containers; of a pod what it is counted by.
 func TestSlim(t *testing.T) {
 	replicas := int32(3)
 	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "orders"}}
@@ -71,6 +77,20 @@ func TestSlim(t *testing.T) {
 			"replicas that are not set stay so",
 			&appsv1.Deployment{ObjectMeta: fullMeta},
 			&appsv1.Deployment{ObjectMeta: slimmedMeta},
+		},
+		{
+			"a pod",
+			&corev1.Pod{
+				ObjectMeta: endingMeta, Spec: corev1.PodSpec{NodeName: "one", Containers: fullTemplate.Spec.Containers},
+				Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1"},
+			},
+			&corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{
+					Name: "orders", Namespace: "shop", UID: "a", ResourceVersion: "7", Generation: 3,
+					Labels: fullMeta.Labels, DeletionTimestamp: endingMeta.DeletionTimestamp,
+				},
+				Spec: corev1.PodSpec{NodeName: "one"}, Status: corev1.PodStatus{Phase: corev1.PodRunning},
+			},
 		},
 		{
 			"what is no workload stays as it is",
@@ -115,6 +135,8 @@ func TestCacheOptions(t *testing.T) {
 		switch obj.(type) {
 		case *appsv1.Deployment, *appsv1.StatefulSet:
 			expectSlims(t, obj, by)
+		case *corev1.Pod:
+			expectKeepsLabels(t, obj, by)
 		case *corev1.Secret:
 			expectNoHelm(t, by)
 		default:
@@ -122,8 +144,8 @@ func TestCacheOptions(t *testing.T) {
 		}
 		kinds[fmt.Sprintf("%T", obj)] = true
 	}
-	if len(kinds) != 3 {
-		t.Errorf("options of their own have %v, want Deployment, StatefulSet and Secret", kinds)
+	if len(kinds) != 4 {
+		t.Errorf("options of their own have %v, want Deployment, StatefulSet, Pod and Secret", kinds)
 	}
 }
 
@@ -170,6 +192,22 @@ func expectSlims(t *testing.T, obj client.Object, by cache.ByObject) {
 	}
 	if len(obj.GetLabels()) > 0 {
 		t.Errorf("%T is not slimmed", obj)
+	}
+}
+
+// expectKeepsLabels: pods are counted by their labels.
+func expectKeepsLabels(t *testing.T, obj client.Object, by cache.ByObject) {
+	t.Helper()
+	obj.SetLabels(map[string]string{"app": "orders"})
+	obj.SetAnnotations(map[string]string{"note": "long"})
+	if by.Transform == nil {
+		t.Fatalf("%T is kept whole", obj)
+	}
+	if _, err := by.Transform(obj); err != nil {
+		t.Fatal(err)
+	}
+	if len(obj.GetLabels()) == 0 || len(obj.GetAnnotations()) > 0 {
+		t.Errorf("of %T there are left the labels %v and the annotations %v", obj, obj.GetLabels(), obj.GetAnnotations())
 	}
 }
 

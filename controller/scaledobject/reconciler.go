@@ -29,6 +29,9 @@ type Reconciler struct {
 	// Client reads from the cache, Live from the API server.
 	Client client.Client
 	Live   client.Reader
+	// Cluster is what triggers read the cluster's objects from. A cache tells them
+	// of changes too.
+	Cluster client.Reader
 	// Targets scales workloads.
 	Targets *target.Client
 	// Auth resolves authentications.

@@ -79,7 +79,7 @@ func (r *Reconciler) decode(ctx context.Context, so *kedav1alpha1.ScaledObject, 
 		Object: scalers.ObjectRef{Kind: kedav1alpha1.KindScaledObject, Namespace: so.Namespace, Name: so.Name},
 		Index:  t.index, Name: t.spec.Name,
 		MetricType: t.spec.MetricType, PollingInterval: so.PollingInterval(),
-		Formula: so.ScalingModifiers() != nil, Identity: resolved.Identity, Cluster: r.Client,
+		Formula: so.ScalingModifiers() != nil, Identity: resolved.Identity, Cluster: r.Cluster,
 	})
 	if err != nil {
 		return err

@@ -40,6 +40,20 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
+// asked is how many calls were made.
+func (s *stage) asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
+}
+
+// say has the server say what f does from now on.
+func (s *stage) say(f func(ctx context.Context) (Answer, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.says = f
+}
+
 func (s *stage) advance(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,20 +63,20 @@ func (s *stage) advance(d time.Duration) {
 // answer has the server say the text from now on.
 func (s *stage) answer(text string, a Answer) {
 	a.Values = map[string]param.Secret{"": param.NewSecret(text)}
-	s.says = func(context.Context) (Answer, error) { return a, nil }
+	s.say(func(context.Context) (Answer, error) { return a, nil })
 }
 
 // fail has the server answer with an error from now on.
 func (s *stage) fail(err error) {
-	s.says = func(ctx context.Context) (Answer, error) {
+	s.say(func(ctx context.Context) (Answer, error) {
 		connect(ctx)
 		return Answer{}, err
-	}
+	})
 }
 
 // unreachable has nobody answer from now on.
 func (s *stage) unreachable(err error) {
-	s.says = func(context.Context) (Answer, error) { return Answer{}, err }
+	s.say(func(context.Context) (Answer, error) { return Answer{}, err })
 }
 
 // connect tells that a connection was had.
@@ -82,18 +96,18 @@ func (s *stage) question(name string) Question {
 func (s *stage) expect(name, text string, calls int, again time.Duration) {
 	s.Helper()
 	answer, wait, err := s.r.ask(s.Context(), s.question(name))
-	if err != nil || answer.Values[""].Reveal() != text || s.calls != calls || wait != again {
+	if err != nil || answer.Values[""].Reveal() != text || s.asked() != calls || wait != again {
 		s.Fatalf("got %q, %v after %d calls, again in %s; want %q after %d calls, again in %s",
-			answer.Values[""].Reveal(), err, s.calls, wait, text, calls, again)
+			answer.Values[""].Reveal(), err, s.asked(), wait, text, calls, again)
 	}
 }
 
 func (s *stage) expectError(name string, class scalers.Class, text string, calls int, again time.Duration) {
 	s.Helper()
 	answer, wait, err := s.r.ask(s.Context(), s.question(name))
-	if err == nil || scalers.ClassOf(err) != class || !strings.Contains(err.Error(), text) || len(answer.Values) > 0 || s.calls != calls || wait != again {
+	if err == nil || scalers.ClassOf(err) != class || !strings.Contains(err.Error(), text) || len(answer.Values) > 0 || s.asked() != calls || wait != again {
 		s.Fatalf("got %v, %v after %d calls, again in %s; want %s %q after %d calls, again in %s",
-			answer.Values, err, s.calls, wait, class, text, calls, again)
+			answer.Values, err, s.asked(), wait, class, text, calls, again)
 	}
 }
 
@@ -128,10 +142,10 @@ func TestManyAskersAreOneCall(t *testing.T) {
 	s := newStage(t)
 	s.r.Timeout = time.Minute
 	gate := make(chan struct{})
-	s.says = func(context.Context) (Answer, error) {
+	s.say(func(context.Context) (Answer, error) {
 		<-gate
 		return Answer{Values: map[string]param.Secret{"": param.NewSecret("x")}}, nil
-	}
+	})
 	var wrong atomic.Int32
 	var all sync.WaitGroup
 	for range 1000 {
@@ -154,8 +168,8 @@ func TestManyAskersAreOneCall(t *testing.T) {
 	<-gave
 	close(gate)
 	all.Wait()
-	if s.calls != 1 || wrong.Load() > 0 {
-		t.Errorf("%d calls, want 1; %d askers got something else", s.calls, wrong.Load())
+	if s.asked() != 1 || wrong.Load() > 0 {
+		t.Errorf("%d calls, want 1; %d askers got something else", s.asked(), wrong.Load())
 	}
 }
 
@@ -263,11 +277,11 @@ func TestOneFindsOut(t *testing.T) {
 	s.expectError("a", scalers.Unavailable, "reached", 1, time.Second)
 	s.advance(time.Second)
 	asked, gate, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	s.says = func(context.Context) (Answer, error) {
+	s.say(func(context.Context) (Answer, error) {
 		close(asked)
 		<-gate
 		return Answer{Values: map[string]param.Secret{"": param.NewSecret("x")}}, nil
-	}
+	})
 	go func() {
 		defer close(done)
 		_, _, _ = s.r.ask(t.Context(), s.question("a"))
@@ -287,7 +301,7 @@ func TestDeadline(t *testing.T) {
 		<-ctx.Done()
 		return Answer{}, fmt.Errorf("hanging: %w", ctx.Err())
 	}
-	s.says = hang
+	s.say(hang)
 	s.expectError("q", scalers.Unavailable, "hanging", 1, time.Second)
 	s.advance(time.Second)
 	s.answer("one", Answer{})
@@ -297,7 +311,7 @@ func TestDeadline(t *testing.T) {
 	// Who has an answer does not wait long for a new one.
 	s.r.Timeout = time.Hour
 	end := make(chan struct{})
-	s.says = func(context.Context) (Answer, error) { <-end; return Answer{}, errors.New("late") }
+	s.say(func(context.Context) (Answer, error) { <-end; return Answer{}, errors.New("late") })
 	began := time.Now()
 	s.expect("q", "one", 3, time.Hour)
 	if waited := time.Since(began); waited > time.Minute {
@@ -313,7 +327,7 @@ func TestDeadline(t *testing.T) {
 
 func TestPanicIsAnError(t *testing.T) {
 	s := newStage(t)
-	s.says = func(context.Context) (Answer, error) { panic("S3NT1N3L") }
+	s.say(func(context.Context) (Answer, error) { panic("S3NT1N3L") })
 	s.expectError("q", scalers.Unavailable, "the store", 1, time.Second)
 	if _, _, err := s.r.ask(t.Context(), s.question("q")); strings.Contains(err.Error(), "S3NT1N3L") {
 		t.Errorf("the error tells what may be a secret: %v", err)

@@ -219,8 +219,7 @@ func (c *redisClusterConn) askSlots(ctx context.Context, address string) (*redis
 	case redis.HasErrorPrefix(err, "NOPERM"):
 		return nil, scalers.AuthenticationError("the user lacks a right: allow it CLUSTER SLOTS: %w", err)
 	case redis.HasErrorPrefix(err, "This instance has cluster support disabled"):
-		return nil, scalers.ConfigurationError(
-			"the server is no node of a cluster, for which there are triggers whose type does not begin with redis-cluster: %w", err)
+		return nil, scalers.ConfigurationError("the server is no node of a cluster: use the redis or redis-streams trigger: %w", err)
 	default:
 		return nil, redisError(err)
 	}

@@ -13,10 +13,9 @@ func init() {
 	})
 }
 
-// RedisClusterStream scales on the entries of a stream of a Redis Cluster that
-// consumers have not read, or not acknowledged, as the redis-streams trigger does.
-// Beside the rights that it needs, the user needs that to CLUSTER SLOTS and, while
-// slots move from node to node, to ASKING.
+// RedisClusterStream scales on a stream of a Redis Cluster as the redis-streams
+// trigger does. Beside the rights that it needs, the user needs that to CLUSTER
+// SLOTS and, while slots move from node to node, to ASKING.
 type RedisClusterStream struct {
 	// What is counted.
 	RedisStreamEntries

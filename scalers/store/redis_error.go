@@ -19,8 +19,6 @@ func (q redisQuery) fault() error {
 		return nil
 	case isClassed(err):
 		return err
-	case errors.Is(err, redis.Nil):
-		return scalers.UnavailableError("the server answers %s with nothing", q.command())
 	case redis.HasErrorPrefix(err, "NOPERM"):
 		return scalers.AuthenticationError("the user lacks a right: allow it %s on key %q: %w", q.command(), q.key, err)
 	case redis.HasErrorPrefix(err, "WRONGTYPE"):
@@ -76,6 +74,8 @@ func redisError(err error) error {
 	text := reply.Error()
 	code, _, _ := strings.Cut(text, " ")
 	switch {
+	case errors.Is(err, redis.Nil):
+		return scalers.UnavailableError("the server answers with nothing")
 	case code == "WRONGPASS" || code == "NOAUTH" || strings.Contains(text, "invalid password") ||
 		strings.Contains(text, "without any password configured"):
 		return scalers.AuthenticationError("the server refused the credentials: check parameters username and password: %w", err)
@@ -86,7 +86,7 @@ func redisError(err error) error {
 	case strings.Contains(text, "unknown command"):
 		return scalers.ConfigurationError("the server does not know the command, as it is too old or of another kind: %w", err)
 	case code == "MOVED" || code == "ASK":
-		return scalers.UnavailableError("another node of the cluster has the key, which triggers whose type begins with redis-cluster find: %w", err)
+		return scalers.UnavailableError("the key is at another node of a cluster, which the redis-cluster triggers find: %w", err)
 	default:
 		return scalers.UnavailableError("%w", err)
 	}

@@ -14,7 +14,7 @@ import (
 
 // fakeServer listens on a free port and hands every connection to serve, which
 // need not close it.
-func fakeServer(t *testing.T, serve func(net.Conn)) (addr string) {
+func fakeServer(t testing.TB, serve func(net.Conn)) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,116 +43,6 @@ func fakeServer(t *testing.T, serve func(net.Conn)) (addr string) {
 	return l.Addr().String()
 }
 
-// answer is a server that takes HELLO and the like for granted and answers
-// every other command with the reply.
-func answer(reply string) func(net.Conn) {
-	return func(c net.Conn) {
-		in := bufio.NewReader(c)
-		for {
-			command, err := readCommand(in)
-			if err != nil {
-				return
-			}
-			switch strings.ToUpper(command) {
-			case "HELLO":
-				_, err = c.Write([]byte("-ERR unknown command 'HELLO'\r\n"))
-			case "AUTH", "SELECT", "CLIENT":
-				_, err = c.Write([]byte("+OK\r\n"))
-			default:
-				_, err = c.Write([]byte(reply))
-			}
-			if err != nil {
-				return
-			}
-		}
-	}
-}
-
-// readCommand reads a command as clients send it and returns its name.
-func readCommand(in *bufio.Reader) (string, error) {
-	line, err := in.ReadString('\n')
-	if err != nil {
-		return "", err
-	}
-	var n int
-	for _, digit := range strings.TrimSpace(line)[1:] {
-		n = n*10 + int(digit-'0')
-	}
-	name := ""
-	for i := range n {
-		if _, err := in.ReadString('\n'); err != nil {
-			return "", err
-		}
-		word, err := in.ReadString('\n')
-		if err != nil {
-			return "", err
-		}
-		if i == 0 {
-			name = strings.TrimSpace(word)
-		}
-	}
-	return name, nil
-}
-
-// A server that answers anything but a count must never be read as a number.
-func TestRedisHostileReplies(t *testing.T) {
-	for name, reply := range map[string]string{
-		"garbage":             "\x00\xff\x13garbage\r\n",
-		"HTTP":                "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
-		"status":              "+OK\r\n",
-		"text":                "$5\r\nhello\r\n",
-		"nil":                 "$-1\r\n",
-		"nil array":           "*-1\r\n",
-		"null":                "_\r\n",
-		"array":               "*1\r\n:5\r\n",
-		"map":                 "%1\r\n+a\r\n:5\r\n",
-		"bool":                "#t\r\n",
-		"float":               ",1.5\r\n",
-		"integer of letters":  ":five\r\n",
-		"integer too large":   ":99999999999999999999\r\n",
-		"negative":            ":-5\r\n",
-		"empty integer":       ":\r\n",
-		"empty line":          "\r\n",
-		"endless bulk":        "$9223372036854775807\r\nx",
-		"negative bulk":       "$-7\r\n",
-		"endless array":       "*2147483647\r\n",
-		"error":               "-ERR something\r\n",
-		"loading":             "-LOADING Redis is loading the dataset in memory\r\n",
-		"master down":         "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n",
-		"moved":               "-MOVED 3999 127.0.0.1:6381\r\n",
-		"try again":           "-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
-		"busy":                "-BUSY Redis is busy running a script.\r\n",
-		"max clients":         "-ERR max number of clients reached\r\n",
-		"push instead":        ">1\r\n+invalidate\r\n",
-		"half a line":         ":5",
-		"integer without end": ":" + strings.Repeat("1", 100_000),
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			addr := fakeServer(t, answer(reply))
-			s, other := list(t, addr, "a", nil, nil), list(t, addr, "b", nil, nil)
-			conn := open(t, s)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			out := make([]scalers.Result, 2)
-			err := scalers.Read(ctx, conn, []*scalers.Scaler{s, other}, out)
-			for i := range out {
-				one := out[i].Err
-				if err != nil {
-					one = err
-				}
-				if one == nil {
-					t.Errorf("it is read as %v", out[i].Value)
-					continue
-				}
-				if class := scalers.ClassOf(one); class != scalers.Unavailable {
-					t.Errorf("the error is of class %s: %v", class, one)
-				}
-			}
-		})
-	}
-}
-
 func TestRedisServersThatDoNotAnswer(t *testing.T) {
 	const deadline = 300 * time.Millisecond
 	refused := func() string { // a port that nobody listens on
@@ -174,7 +64,7 @@ func TestRedisServersThatDoNotAnswer(t *testing.T) {
 		"closes on asking": {fakeServer(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 1)); _ = c.Close() }), true},
 		"greets, no more": {fakeServer(t, func(c net.Conn) {
 			in := bufio.NewReader(c)
-			_, _ = readCommand(in)
+			_, _ = readWords(in)
 			_, _ = c.Write([]byte("-ERR unknown command 'HELLO'\r\n"))
 		}), false},
 		"answers by the byte": {fakeServer(t, func(c net.Conn) {
@@ -241,7 +131,7 @@ func TestRedisDialsOnceForARead(t *testing.T) {
 
 func TestRedisReadEndsWithItsContext(t *testing.T) {
 	greets := func(c net.Conn) {
-		_, _ = readCommand(bufio.NewReader(c))
+		_, _ = readWords(bufio.NewReader(c))
 		_, _ = c.Write([]byte("-ERR unknown command 'HELLO'\r\n"))
 	}
 	for name, serve := range map[string]func(net.Conn){"greeting": func(net.Conn) {}, "counting": greets} {

@@ -46,6 +46,8 @@ type guardedConn struct {
 	line  []byte
 	text  int
 	lists []int
+	// err is what ended it, which the client may have to be told more than once.
+	err error
 }
 
 // Write writes a request, to which the answer is bounded anew.
@@ -56,11 +58,15 @@ func (c *guardedConn) Write(b []byte) (int, error) {
 
 // Read reads what keeps to the bounds, and nothing of what does not.
 func (c *guardedConn) Read(b []byte) (int, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
 	n, err := c.Conn.Read(b)
 	for rest := b[:n]; len(rest) > 0; {
 		taken, ok := c.follow(rest)
 		if !ok {
-			return 0, scalers.UnavailableError("the server announces an answer that is too large")
+			c.err = scalers.UnavailableError("the server announces an answer that is too large")
+			return 0, c.err
 		}
 		rest = rest[taken:]
 	}
@@ -76,15 +82,17 @@ func (c *guardedConn) follow(b []byte) (taken int, ok bool) {
 		}
 		return taken, true
 	}
-	end := bytes.IndexByte(b, '\n')
-	if end < 0 {
-		c.line = append(c.line, b...)
-		return len(b), len(c.line) <= maxLine
+	taken = bytes.IndexByte(b, '\n') + 1
+	whole := taken > 0
+	if !whole {
+		taken = len(b)
 	}
-	c.line = append(c.line, b[:end+1]...)
-	ok = c.lineEnds(bytes.TrimRight(c.line, "\r\n"))
-	c.line = c.line[:0]
-	return end + 1, ok
+	c.line = append(c.line, b[:taken]...)
+	if ok = len(c.line) <= maxLine; ok && whole {
+		ok = c.lineEnds(bytes.TrimRight(c.line, "\r\n"))
+		c.line = c.line[:0]
+	}
+	return taken, ok
 }
 
 // lineEnds tells whether what the line announces keeps to the bounds.

@@ -48,7 +48,10 @@ func (l *RedisItems) learn(ctx context.Context) *redisStep {
 		if err := answers[0].fault(); err != nil {
 			return 0, nil, err
 		}
-		name, _ := answers[0].Val().(string)
+		name, ok := answers[0].Val().(string)
+		if !ok {
+			return 0, nil, scalers.UnavailableError("the server answers TYPE with no name")
+		}
 		known, ok := shapes[name]
 		if !ok {
 			return 0, nil, scalers.ConfigurationError(

@@ -198,6 +198,7 @@ func (l redisLogin) client(address string) (*redis.Client, error) {
 		Addr: address, Username: l.Username, Password: l.Password.Reveal(), DB: l.Database,
 		Dialer: dialOnce(tlsConfig), ContextTimeoutEnabled: true,
 		PoolSize: 1, PipelinePoolSize: -1, // pipelines have no other connections
+		ReadTimeout: -1, WriteTimeout: -1, // the host sets the deadline
 		ReadBufferSize: 4 << 10, WriteBufferSize: 16 << 10,
 		MaxRetries: -1, DialerRetries: 1, // the host retries
 		DisableIdentity:          true, // so that a user without the right to CLIENT works
@@ -221,7 +222,7 @@ func dialOnce(tlsConfig *tls.Config) func(ctx context.Context, network, addr str
 		c, err := dial(ctx, network, addr)
 		if err != nil {
 			failed.Store(true)
-			return nil, err //nolint:wrapcheck // it says what was dialed
+			return nil, err
 		}
 		return guard(c), nil
 	}

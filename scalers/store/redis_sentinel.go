@@ -15,7 +15,8 @@ func init() {
 // RedisSentinelList scales on the number of items in a list, set, hash or sorted
 // set of the Redis server that Redis Sentinel names as the primary at the moment.
 // A key that does not exist holds 0 items. The user needs the rights that the
-// redis trigger needs, that of the sentinels SENTINEL GET-MASTER-ADDR-BY-NAME.
+// redis trigger needs, and a user of the sentinels that to SENTINEL
+// GET-MASTER-ADDR-BY-NAME.
 type RedisSentinelList struct {
 	// What is counted.
 	RedisItems

@@ -13,11 +13,10 @@ func init() {
 	})
 }
 
-// RedisSentinelStream scales on the entries of a stream that consumers have not
-// read, or not acknowledged, as the redis-streams trigger does, at the Redis
-// server that Redis Sentinel names as the primary at the moment. The user needs
-// the rights that the redis-streams trigger needs, that of the sentinels SENTINEL
-// GET-MASTER-ADDR-BY-NAME.
+// RedisSentinelStream scales on a stream as the redis-streams trigger does, at the
+// Redis server that Redis Sentinel names as the primary at the moment. The user
+// needs the rights that the redis-streams trigger needs, and a user of the
+// sentinels that to SENTINEL GET-MASTER-ADDR-BY-NAME.
 type RedisSentinelStream struct {
 	// What is counted.
 	RedisStreamEntries

@@ -191,7 +191,7 @@ func TestRedisSentinelThatIsBehind(t *testing.T) {
 	do(t, primary, "RPUSH orders a b")
 	do(t, replica, "REPLICAOF "+host+" "+port)
 	_, port, _ = strings.Cut(replica.Addr(), ":")
-	sentinel := fakeServer(t, answer(fmt.Sprintf("*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%s\r\n", len(port), port)))
+	sentinel := scripted(t, m{"SENTINEL": "*2\r\n+127.0.0.1\r\n+" + port + "\r\n"})
 	trigger := sentinelList(t, sentinel, "orders", nil, nil)
 	wantError(t, trigger, scalers.Unavailable, "replica")
 	do(t, replica, "REPLICAOF NO ONE")

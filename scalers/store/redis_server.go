@@ -12,8 +12,8 @@ import (
 
 // RedisServer says which Redis to read, and as whom.
 type RedisServer struct {
-	// Addresses as host:port, separated by commas: of the server, of which the
-	// first counts, of nodes of the cluster, or of sentinels.
+	// Addresses as host:port, separated by commas: of the server (the first
+	// counts), of any nodes of the cluster, or of the sentinels.
 	Addresses []string `param:"address|addresses,optional" from:"metadata,auth,env"`
 	// Host names, separated by commas, each with the port at the same place of
 	// ports; an alternative to address.

@@ -18,19 +18,21 @@ func init() {
 	})
 }
 
-// RedisStream scales on the entries of a Redis stream: with consumerGroup and
-// lagCount on those that the group was not given yet (its lag), with consumerGroup
-// alone on those that it was given and did not acknowledge (pending), without it
-// on all. A stream that does not exist holds 0 entries.
+// RedisStream scales on the lag or the pending entries of a consumer group of a
+// Redis stream, or on the length of the stream. With consumerGroup and lagCount
+// the entries are counted that the group was not given yet (lag), with
+// consumerGroup alone those that it was given and did not acknowledge (pending),
+// without it all. A stream that does not exist holds 0 entries.
 //
 // The lag needs Redis 7. For a group that does not exist yet it is the length of
-// the stream. Where the server cannot tell it, as after XDEL of entries that the
-// group has before it, they are counted; of more than 100 it is then the most that
-// it can be.
+// the stream. Where the server cannot tell it, as when entries ahead of the group
+// were deleted or the group was created in the middle of the stream, the entries
+// are counted; where at least 100 lie on each side of its place, the lag is the
+// most that it can be.
 //
-// The user needs the right to XLEN and, for pending, to XPENDING and EXISTS; for
-// the lag to XINFO GROUPS and, where it has to be counted, to XINFO STREAM and
-// XRANGE.
+// The user needs the right to XLEN for the length, to XPENDING and EXISTS for
+// pending, and to XINFO GROUPS and XLEN for the lag, as well as to XINFO STREAM and
+// XRANGE where the lag has to be counted.
 type RedisStream struct {
 	// What is counted.
 	RedisStreamEntries

@@ -38,8 +38,6 @@ type ApacheKafka struct{ KafkaGroup }
 
 // KafkaGroup is the consumer group whose lag is read, and what the lag means.
 type KafkaGroup struct {
-	// The cluster to read.
-	KafkaCluster
 	// Consumer group whose lag is read.
 	Group string `param:"consumerGroup" from:"metadata,env"`
 	// Topics whose lag is read, separated by commas. Without it they are those in
@@ -69,6 +67,8 @@ type KafkaGroup struct {
 	FullMetadata bool `param:"fullMetadata" default:"true"`
 	// Version of the brokers. It has no effect: the brokers are asked for theirs.
 	Version string `param:"version,optional"`
+	// The cluster to read.
+	KafkaCluster
 
 	// PersistentAfter is the polling interval, where ExcludePersistentLag needs it.
 	PersistentAfter time.Duration

@@ -82,7 +82,7 @@ func (k *KafkaCluster) source() kafkaSource {
 func (s kafkaSource) String() string { return "kafka " + strings.Join(s.Brokers, ",") }
 
 // Open prepares the connection; the first read dials.
-func (s kafkaSource) Open(ctx context.Context) (*kafkaConn, error) {
+func (s kafkaSource) Open(context.Context) (*kafkaConn, error) {
 	d := &kafkaDialer{}
 	var err error
 	if s.UseTLS {
@@ -90,7 +90,7 @@ func (s kafkaSource) Open(ctx context.Context) (*kafkaConn, error) {
 			return nil, err
 		}
 	}
-	if d.sasl, err = s.SASL.open(ctx, s.TLS.CA); err != nil {
+	if d.sasl, err = s.SASL.open(s.TLS.CA); err != nil {
 		return nil, err
 	}
 	return newKafkaConn(s.Brokers, d), nil

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
@@ -105,7 +104,7 @@ func (s KafkaSASL) used() KafkaSASL {
 }
 
 // open prepares to sign in to brokers of the authority; nil is that nobody does.
-func (s KafkaSASL) open(ctx context.Context, ca string) (sasl.Mechanism, error) {
+func (s KafkaSASL) open(ca string) (sasl.Mechanism, error) {
 	switch s.Mode {
 	case byPlain:
 		return plain.Mechanism{Username: s.Username, Password: s.Password.Reveal()}, nil
@@ -116,7 +115,7 @@ func (s KafkaSASL) open(ctx context.Context, ca string) (sasl.Mechanism, error) 
 	case oauthBearer:
 		return s.openOAuth(ca)
 	case mskIAM:
-		return s.AWS.open(ctx, s.Identity)
+		return s.AWS.open(s.Identity)
 	default:
 		return nil, nil //nolint:nilnil // nobody signs in
 	}

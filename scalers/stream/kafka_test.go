@@ -1,9 +1,14 @@
 package stream_test
 
 import (
+	"context"
 	"testing"
+	"time"
+
+	"github.com/segmentio/kafka-go"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
 func TestKafkaLag(t *testing.T) {
@@ -40,5 +45,36 @@ func TestKafkaLag(t *testing.T) {
 			v, err := readOne(t, s)
 			wantValue(t, typeName+" "+name, scalers.Result{Value: v, Err: err}, tc.metric, tc.activity)
 		}
+	}
+}
+
+// TestKafkaLiveConsumer reads the lag of a group while one of its consumers works.
+func TestKafkaLiveConsumer(t *testing.T) {
+	t.Parallel()
+	c := shared(t)
+	topic := c.topic(t, 10)
+	group := unique(t, "group")
+	consumer := kafka.NewReader(kafka.ReaderConfig{
+		Brokers: []string{c.Addr(servers.KafkaPlain)}, GroupID: group, Topic: topic, StartOffset: kafka.FirstOffset, MaxWait: 100 * time.Millisecond,
+	})
+	defer consumer.Close()
+	s, all := c.lag(t, group, m{"topic": topic, "offsetResetPolicy": "earliest"}), c.lag(t, group, nil)
+	conn := open(t, s)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	for n := 1; n <= 3; n++ {
+		message, err := consumer.FetchMessage(ctx)
+		if err == nil {
+			err = consumer.CommitMessages(ctx, message)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := read(t, conn, s, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantValue(t, "the topic", out[0], float64(10-n), float64(10-n))
+		wantValue(t, "every topic", out[1], float64(10-n), float64(10-n))
 	}
 }

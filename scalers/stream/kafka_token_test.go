@@ -19,6 +19,8 @@ import (
 	"github.com/segmentio/kafka-go/protocol/saslhandshake"
 
 	"github.com/freshet-io/freshet/scalers"
+	_ "github.com/freshet-io/freshet/scalers/identity/aws"
+	"github.com/freshet-io/freshet/scalers/param"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -105,8 +107,12 @@ func TestKafkaOAuth(t *testing.T) {
 	}
 }
 
+// TestKafkaMSK signs in to an imitation of Amazon MSK by keys, and as Freshet's
+// own pod.
 func TestKafkaMSK(t *testing.T) {
-	t.Parallel()
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIA1")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
+	t.Setenv("AWS_SESSION_TOKEN", "aws-token")
 	ca, err := servers.NewAuthority("test")
 	if err != nil {
 		t.Fatal(err)
@@ -140,12 +146,25 @@ func TestKafkaMSK(t *testing.T) {
 		}
 		return a.play(r, frame)
 	})
-	for name, tc := range map[string]struct{ metadata, auth m }{
-		"apache-kafka": {m{"sasl": "aws_msk_iam"}, m{"awsAccessKeyID": "AKIA1", "awsSecretAccessKey": "aws-secret", "awsSessionToken": "aws-token"}},
-		"kafka":        {m{"sasl": "oauthbearer", "saslTokenProvider": "aws_msk_iam"}, m{"awsAccessKeyId": "AKIA1", "awsSecretAccessKey": "aws-secret", "awsSessionToken": "aws-token"}},
+	keys := m{"awsAccessKeyId": "AKIA1", "awsSecretAccessKey": "aws-secret", "awsSessionToken": "aws-token"}
+	for name, tc := range map[string]struct {
+		metadata, auth m
+		identity       scalers.Identity
+	}{
+		"sasl":           {m{"sasl": "aws_msk_iam"}, keys, scalers.Identity{}},
+		"token provider": {m{"sasl": "oauthbearer", "saslTokenProvider": "aws_msk_iam"}, keys, scalers.Identity{}},
+		"own pod":        {m{"sasl": "aws_msk_iam"}, nil, scalers.Identity{Provider: "aws"}},
+		"operator":       {m{"sasl": "aws_msk_iam", "identityOwner": "operator"}, nil, scalers.Identity{}},
 	} {
-		tc.metadata["tls"], tc.metadata["awsRegion"], tc.metadata["topic"], tc.auth["ca"] = "enable", "eu-west-1", "orders", ca.PEM
-		v, err := readOne(t, lagOf(t, name, broker.addr, "billing", tc.metadata, tc.auth))
+		metadata := with(tc.metadata, m{
+			"bootstrapServers": broker.addr, "consumerGroup": "billing", "topic": "orders", "tls": "enable", "awsRegion": "eu-west-1",
+		})
+		s, _, err := scalers.Decode("kafka", param.Input{Metadata: metadata, Auth: with(tc.auth, m{"ca": ca.PEM})}, scalers.Setting{Identity: tc.identity})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		v, err := readOne(t, s)
 		wantValue(t, name, scalers.Result{Value: v, Err: err}, 6, 6)
 		broker.mu.Lock()
 		credential := strings.Split(said["x-amz-credential"], "/")

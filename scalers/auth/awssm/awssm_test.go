@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,12 +35,14 @@ type (
 const sentinel = authtest.Sentinel
 
 // upstream is what AWS answers with; the environment points to it.
-var upstream http.HandlerFunc
+var upstream atomic.Value
 
 // TestMain points every service of AWS to this process, and gives Freshet's pod
 // an access key.
 func TestMain(m *testing.M) {
-	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { upstream(rw, r) }))
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		upstream.Load().(http.HandlerFunc)(rw, r)
+	}))
 	for key, value := range map[string]string{
 		"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": "AKIAOWN", "AWS_SECRET_ACCESS_KEY": "own " + sentinel,
 		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
@@ -50,6 +53,9 @@ func TestMain(m *testing.M) {
 	server.Close()
 	os.Exit(code)
 }
+
+// point has AWS answer with f.
+func point(f http.HandlerFunc) { upstream.Store(f) }
 
 // keys is an access key in the Secret "keys" of the namespace apps.
 var keys = &kedav1alpha1.AwsSecretManagerCredentials{
@@ -78,10 +84,10 @@ func expect(t *testing.T, got auth.Resolved, err error, want m) {
 func TestSecrets(t *testing.T) {
 	server := scalertest.AWS(t)
 	var asked []string // as whom
-	upstream = func(rw http.ResponseWriter, r *http.Request) {
+	point(func(rw http.ResponseWriter, r *http.Request) {
 		asked = append(asked, r.Header.Get("Authorization")[len("AWS4-HMAC-SHA256 Credential="):][:7])
 		forward(t, server.URL(), rw, r)
-	}
+	})
 	client := secretsmanager.New(secretsmanager.Options{
 		Region: "eu-west-1", BaseEndpoint: sdk.String(server.URL()), Credentials: credentials.NewStaticCredentialsProvider("a", "b", ""),
 	})
@@ -193,11 +199,11 @@ func TestReplies(t *testing.T) {
 		"not an text": {200, `{"SecretString":{"a":"` + sentinel + `"}}`, scalers.Unavailable, []string{"Secrets Manager"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			upstream = func(rw http.ResponseWriter, _ *http.Request) {
+			point(func(rw http.ResponseWriter, _ *http.Request) {
 				rw.Header().Set("Content-Type", "application/x-amz-json-1.1")
 				rw.WriteHeader(tc.status)
 				_, _ = io.WriteString(rw, tc.body)
-			}
+			})
 			_, err := newWorld(t).Resolve(byKeys(secret{Parameter: "p", Name: "queues"}))
 			authtest.WantError(t, err, tc.class, tc.names...)
 		})
@@ -206,15 +212,16 @@ func TestReplies(t *testing.T) {
 
 // TestServiceGoneAndBack: the last value lasts while AWS hangs.
 func TestServiceGoneAndBack(t *testing.T) {
-	answer := "one"
-	good := func(rw http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintf(rw, `{"SecretString":"%s"}`, answer) }
-	upstream = good
+	say := func(text string) {
+		point(func(rw http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintf(rw, `{"SecretString":"%s"}`, text) })
+	}
+	say("one")
 	w := newWorld(t)
 	w.Resolver.Timeout = 200 * time.Millisecond
 	got, err := w.Resolve(byKeys(secret{Parameter: "p", Name: "queues"}))
 	expect(t, got, err, m{"p": "one"})
 	ctx, cancel := context.WithCancel(t.Context())
-	upstream = func(http.ResponseWriter, *http.Request) { <-ctx.Done() }
+	point(func(http.ResponseWriter, *http.Request) { <-ctx.Done() })
 	w.Advance(time.Minute)
 	if got, err = w.Resolve(byKeys(secret{Parameter: "p", Name: "queues"})); err != nil || got.Params["p"] != "one" {
 		t.Errorf("got %v, %v", got, err)
@@ -222,14 +229,14 @@ func TestServiceGoneAndBack(t *testing.T) {
 	_, err = w.Resolve(byKeys(secret{Parameter: "p", Name: "other"}))
 	authtest.WantError(t, err, scalers.Unavailable)
 	cancel()
-	upstream, answer = good, "two"
+	say("two")
 	w.Advance(time.Minute)
 	got, err = w.Resolve(byKeys(secret{Parameter: "p", Name: "queues"}))
 	expect(t, got, err, m{"p": "two"})
 }
 
 func TestFaultsOfTheBlock(t *testing.T) {
-	upstream = func(http.ResponseWriter, *http.Request) { t.Error("AWS is asked") }
+	point(func(http.ResponseWriter, *http.Request) { t.Error("AWS is asked") })
 	secrets := []secret{{Parameter: "p", Name: "queues"}}
 	empty, lost := *keys, *keys
 	empty.AccessSecretKey, lost.AccessKey = authtest.From("keys", "empty"), authtest.From("keys", "lost")

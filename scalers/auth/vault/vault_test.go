@@ -528,3 +528,18 @@ func TestTokenIsRevoked(t *testing.T) {
 		t.Errorf("%d sign-ins, want 2", logins.Load())
 	}
 }
+
+func TestNamespace(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	v.do(http.MethodPost, "sys/namespaces/team", j{})
+	v.do(http.MethodPost, "team/sys/mounts/kv", j{"type": "kv"})
+	v.do(http.MethodPost, "team/kv/queues", j{"password": sentinel})
+	w := authtest.New(t)
+	it := v.byToken(v.Token, secret{Parameter: "p", Path: "kv/queues", Key: "password"})
+	_, err := w.Resolve(it)
+	authtest.WantError(t, err, scalers.Configuration, "kv/queues")
+	it.HashiCorpVault.Namespace = "team"
+	got, err := w.Resolve(it)
+	expect(t, got, err, m{"p": sentinel}, time.Minute)
+}

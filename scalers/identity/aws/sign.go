@@ -32,11 +32,21 @@ type signer struct {
 	v4              *v4.Signer
 }
 
-// Sign signs the request with its body.
-func (s *signer) Sign(ctx context.Context, r *http.Request) error {
+// Retrieve fetches what it signs with, for protocols that are not HTTP: a signer of
+// AWS is a provider of credentials too.
+func (s *signer) Retrieve(ctx context.Context) (sdk.Credentials, error) {
 	credentials, err := s.credentials.Retrieve(ctx)
 	if err != nil {
-		return Explain("fetching credentials", err)
+		return credentials, Explain("fetching credentials", err)
+	}
+	return credentials, nil
+}
+
+// Sign signs the request with its body.
+func (s *signer) Sign(ctx context.Context, r *http.Request) error {
+	credentials, err := s.Retrieve(ctx)
+	if err != nil {
+		return err
 	}
 	hash := sha256.New()
 	if r.GetBody != nil {

@@ -174,7 +174,7 @@ func (c *RedisCluster) wait(ctx context.Context, what string, says func(info str
 			if err == nil && !says(info) {
 				err = errors.New(info)
 			}
-			return err //nolint:wrapcheck // only the last one is shown, wrapped there
+			return err
 		}); err != nil {
 			return err
 		}
@@ -189,7 +189,7 @@ func (r *Redis) inStep(ctx context.Context) error {
 		if err == nil && !strings.Contains(info, "master_link_status:up") {
 			err = errors.New(info)
 		}
-		return err //nolint:wrapcheck // only the last one is shown, wrapped there
+		return err
 	})
 }
 
