@@ -4,6 +4,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 CONTROLLER_GEN := sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
+BUF            := github.com/bufbuild/buf/cmd/buf@v1.75.0
+PROTOC_GO_GRPC := google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.2
 GOLANGCI_LINT  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -11,12 +13,14 @@ CACHE   := $(or $(FRESHET_CACHE),$(HOME)/.cache/freshet)
 TOOLS   := $(CACHE)/tools
 LDFLAGS := -X main.version=$(VERSION)
 MODULES := . e2e
+# The real servers that tests talk to.
+SERVERS := redis-server prometheus rabbitmq-server kafka azurite-queue bao moto_server
 # The race detector needs a C compiler.
 RACE    := $(if $(shell command -v gcc || command -v clang),-race)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Run
 
@@ -43,7 +47,7 @@ cluster-down: ## Stop it
 # The e2e tests never come from Go's cache, which does not see that the program changed.
 .PHONY: test
 test: build ## Run all tests: unit, integration (real servers) and e2e (real control plane)
-	@go run ./scalers/scalertest/servers/install redis-server azurite-queue
+	@go run ./scalers/scalertest/servers/install $(SERVERS)
 	$(if $(RACE),,@echo "no C compiler is here: testing without the race detector")
 	go test $(RACE) -timeout 15m ./...
 	@cd e2e && go run ./cmd/cluster build
@@ -81,6 +85,13 @@ generate: ## Regenerate CRDs, deep copies, RBAC, the pages and the schema of tri
 	go run ./apis/internal/crdtrim config/crd/keda.sh_*.yaml
 	go run $(CONTROLLER_GEN) rbac:roleName=freshet paths=./controller/permissions output:rbac:artifacts:config=config/rbac
 	go run ./scalers/describe/gen docs/triggers
+
+# Not part of generate: the compiler takes minutes to build, and the protocol is KEDA's.
+.PHONY: generate-proto
+generate-proto: ## Regenerate the protocol of external scalers
+	GOBIN=$(TOOLS) go install google.golang.org/protobuf/cmd/protoc-gen-go
+	GOBIN=$(TOOLS) go install $(PROTOC_GO_GRPC)
+	cd scalers/external/externalscaler && PATH=$(TOOLS):$$PATH go run $(BUF) generate
 
 .PHONY: tidy
 tidy: ## Tidy go.mod of both modules

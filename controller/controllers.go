@@ -33,8 +33,8 @@ type Options struct {
 	Leader *poll.Leader
 	// Wakeups is told of readings that changed what an object asks for.
 	Wakeups *scaledobject.Wakeups
-	// ClusterNamespace is where cluster-scoped authentications keep secrets.
-	ClusterNamespace string
+	// Auth says how authentications are resolved.
+	Auth auth.Options
 	// Workers is how many ScaledObjects are reconciled at a time.
 	Workers int
 	// Build says what is running; its version is written on HPAs.
@@ -57,8 +57,9 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	c := &Controllers{ScaledObject: &scaledobject.Reconciler{
 		Client:    mgr.GetClient(),
 		Live:      mgr.GetAPIReader(),
+		Cluster:   mgr.GetCache(),
 		Targets:   &target.Client{Client: mgr.GetClient(), Scales: scales},
-		Auth:      &auth.Resolver{Reader: mgr.GetClient(), ClusterNamespace: o.ClusterNamespace},
+		Auth:      &auth.Resolver{Options: o.Auth, Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Tokens: mgr.GetClient()},
 		Engine:    o.Engine,
 		Store:     o.Store,
 		Ownership: o.Leader,

@@ -35,7 +35,7 @@ type quick struct {
 func withQuick(p *Provider) func(http.Handler, *genericapiserver.Config) http.Handler {
 	return func(handler http.Handler, c *genericapiserver.Config) http.Handler {
 		q := &quick{provider: p, full: genericapiserver.DefaultBuildHandlerChain(handler, c)}
-		lean := http.Handler(http.HandlerFunc(q.answer(c.Serializer)))
+		var lean http.Handler = q.answer(c.Serializer)
 		lean = genericapifilters.WithAuthorization(lean, c.Authorization.Authorizer, c.Serializer)
 		lean = genericapifilters.WithAuthentication(lean, c.Authentication.Authenticator,
 			genericapifilters.Unauthorized(c.Serializer), c.Authentication.APIAudiences, c.Authentication.RequestHeaderConfig)

@@ -30,6 +30,7 @@
 //   - a target that is not one parameter: [Targeter];
 //   - to be read on an event: [Kind.Watch]; at a time: [Kind.Next];
 //   - metrics that the source names: [Kind.Named];
+//   - metadata that the source reads: [Kind.OpenMetadata];
 //   - metrics that the HPA measures itself: [RegisterResource].
 //
 // Package scalertest has the suite that every trigger passes beside its real

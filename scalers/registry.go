@@ -34,9 +34,17 @@ type Kind[C Conn, T Trigger[C]] struct {
 	ReadsTarget bool
 	// Named tells that the source names the trigger's metrics: [Value.Series].
 	Named bool
+	// OpenMetadata tells that metadata keys which are not declared are handed on to
+	// the source, so that none of them is unknown. See [Setting.Metadata].
+	OpenMetadata bool
+	// Parallel is how many triggers of one connection may be read at the same time,
+	// where the protocol carries more than the host does by itself; 0 is no more.
+	Parallel int
 	// Watch, when set, tells of events: it calls event, with what the source says
 	// of the trigger's activity, until ctx ends or its connection does. The host
-	// reads the trigger on each event, and calls Watch again after a back-off.
+	// reads the trigger on each event, and calls Watch again: soon when it returned
+	// nil, for the source ended it well, else after a back-off. Event may be called
+	// by several goroutines; it blocks for a while when events come in a flood.
 	Watch func(ctx context.Context, conn C, trigger T, event func(active bool)) error
 	// Next, when set, returns when time alone changes the value after now, so
 	// that the trigger is read then; the zero time is never.
@@ -49,14 +57,17 @@ type Kind[C Conn, T Trigger[C]] struct {
 
 // Registration is a registered trigger kind as the host sees it.
 type Registration struct {
-	// Types, Category, Since, Label, Named and the examples are as in [Kind].
-	Types       []string
-	Category    string
-	Since       string
-	Label       string
-	Named       bool
-	Example     map[string]string
-	ExampleAuth map[string]string
+	// Types, Category, Since, Label, Named, OpenMetadata, Parallel and the examples
+	// are as in [Kind].
+	Types        []string
+	Category     string
+	Since        string
+	Label        string
+	Named        bool
+	OpenMetadata bool
+	Parallel     int
+	Example      map[string]string
+	ExampleAuth  map[string]string
 	// ExampleMetricType is the metricType that the example needs; "" is any.
 	ExampleMetricType autoscalingv2.MetricTargetType
 	// Plan is how its parameters are decoded.
@@ -83,8 +94,12 @@ func Register[C Conn, T Trigger[C]](k Kind[C, T]) {
 	check(t, k.Types, k.Category, k.Since, k.Label, k.Example)
 	r := &Registration{
 		Types: k.Types, Category: k.Category, Since: k.Since, Label: k.Label, Named: k.Named,
+		OpenMetadata: k.OpenMetadata, Parallel: k.Parallel,
 		Example: k.Example, ExampleAuth: k.ExampleAuth,
 		Plan: param.NewPlan(t.Elem()), Struct: t.Elem(), Batches: k.ReadAll != nil, Watches: k.Watch != nil,
+	}
+	if k.OpenMetadata {
+		r.Plan = r.Plan.Open()
 	}
 	r.decode = func(in param.Input, setting Setting) (*Scaler, []param.Notice, error) {
 		return decode(r, k, in, setting)

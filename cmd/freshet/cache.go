@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,42 +11,51 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// cacheOptions keep the cache small: of workloads only what decisions need, and
-// no Helm releases among the Secrets. Where only some namespaces are looked
-// after, own is read too, for cluster-scoped authentications.
-func cacheOptions(namespaces []string, own string) cache.Options {
+// cacheOptions keep the cache small: of workloads and pods only what decisions
+// need, and no Helm releases among the Secrets. Where only some namespaces are looked
+// after, that of cluster-scoped authentications is read too. Where Secrets are
+// restricted, those of Freshet's own namespace are all that is read.
+func cacheOptions(opts *options) cache.Options {
+	namespaces, cluster := opts.watchNamespaces, opts.clusterObjects()
 	o := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
 			&appsv1.Deployment{}:  {Transform: slim},
 			&appsv1.StatefulSet{}: {Transform: slim},
+			&corev1.Pod{}:         {Transform: slim}, // cached when a trigger counts them first
 			&corev1.Secret{}:      {Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")},
 		},
 	}
-	if len(namespaces) == 0 {
-		return o
+	if len(namespaces) > 0 {
+		o.DefaultNamespaces = configs(namespaces)
+		o.ByObject[&corev1.ConfigMap{}] = cache.ByObject{Namespaces: configs(namespaces, cluster)}
 	}
-	o.DefaultNamespaces = configs(namespaces)
 	for obj, by := range o.ByObject {
-		if _, ok := obj.(*corev1.Secret); ok {
-			by.Namespaces = configs(append(namespaces, own))
-			o.ByObject[obj] = by
+		if _, ok := obj.(*corev1.Secret); !ok {
+			continue
 		}
+		switch {
+		case opts.restrictSecrets:
+			by.Namespaces = configs(nil, opts.namespace)
+		case len(namespaces) > 0:
+			by.Namespaces = configs(namespaces, cluster)
+		}
+		o.ByObject[obj] = by
 	}
-	o.ByObject[&corev1.ConfigMap{}] = cache.ByObject{Namespaces: configs(append(namespaces, own))}
 	return o
 }
 
-func configs(namespaces []string) map[string]cache.Config {
+func configs(namespaces []string, more ...string) map[string]cache.Config {
 	all := map[string]cache.Config{}
-	for _, ns := range namespaces {
+	for _, ns := range slices.Concat(namespaces, more) {
 		all[ns] = cache.Config{}
 	}
 	return all
 }
 
-// slim keeps of a workload its identity, replicas, and the environment of its
-// containers.
+// slim keeps of a workload its identity, replicas, ServiceAccount, and the
+// environment of its containers, and of a pod its identity, labels, phase, node,
+// and whether it is to end.
 func slim(obj any) (any, error) {
 	switch w := obj.(type) {
 	case *appsv1.Deployment:
@@ -55,6 +66,12 @@ func slim(obj any) (any, error) {
 		slimMeta(&w.ObjectMeta)
 		w.Spec = appsv1.StatefulSetSpec{Replicas: w.Spec.Replicas, Template: slimTemplate(&w.Spec.Template)}
 		w.Status = appsv1.StatefulSetStatus{}
+	case *corev1.Pod:
+		labels, deleted := w.Labels, w.DeletionTimestamp
+		slimMeta(&w.ObjectMeta)
+		w.Labels, w.DeletionTimestamp = labels, deleted
+		w.Spec = corev1.PodSpec{NodeName: w.Spec.NodeName}
+		w.Status = corev1.PodStatus{Phase: w.Status.Phase}
 	}
 	return obj, nil
 }
@@ -67,7 +84,7 @@ func slimMeta(m *metav1.ObjectMeta) {
 }
 
 func slimTemplate(t *corev1.PodTemplateSpec) corev1.PodTemplateSpec {
-	slimmed := corev1.PodTemplateSpec{}
+	slimmed := corev1.PodTemplateSpec{Spec: corev1.PodSpec{ServiceAccountName: t.Spec.ServiceAccountName}}
 	for i := range t.Spec.Containers {
 		c := &t.Spec.Containers[i]
 		slimmed.Spec.Containers = append(slimmed.Spec.Containers, corev1.Container{Name: c.Name, Env: c.Env, EnvFrom: c.EnvFrom})

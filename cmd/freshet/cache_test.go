@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -21,6 +22,11 @@ var (
 		Labels: map[string]string{"app": "orders"}, Annotations: map[string]string{"note": "long"},
 		ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubectl"}}, OwnerReferences: []metav1.OwnerReference{{Name: "b"}},
 	}
+	endingMeta = func() metav1.ObjectMeta {
+		ending := *fullMeta.DeepCopy()
+		ending.DeletionTimestamp = &metav1.Time{Time: time.Unix(7, 0)}
+		return ending
+	}()
 	slimmedMeta = metav1.ObjectMeta{Name: "orders", Namespace: "shop", UID: "a", ResourceVersion: "7", Generation: 3}
 
 	env          = []corev1.EnvVar{{Name: "SHEETS", Value: "7"}}
@@ -37,13 +43,13 @@ var (
 			},
 		},
 	}
-	slimmedTemplate = corev1.PodTemplateSpec{Spec: corev1.PodSpec{Containers: []corev1.Container{
+	slimmedTemplate = corev1.PodTemplateSpec{Spec: corev1.PodSpec{ServiceAccountName: "orders", Containers: []corev1.Container{
 		{Name: "app", Env: env, EnvFrom: envFrom}, {Name: "proxy"},
 	}}}
 )
 
 // TestSlim: of a workload the cache keeps its identity, the replicas, and the
-// environment of its containers.
+// environment of its containers; of a pod what it is counted by.
 func TestSlim(t *testing.T) {
 	replicas := int32(3)
 	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "orders"}}
@@ -73,6 +79,20 @@ func TestSlim(t *testing.T) {
 			&appsv1.Deployment{ObjectMeta: slimmedMeta},
 		},
 		{
+			"a pod",
+			&corev1.Pod{
+				ObjectMeta: endingMeta, Spec: corev1.PodSpec{NodeName: "one", Containers: fullTemplate.Spec.Containers},
+				Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1"},
+			},
+			&corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{
+					Name: "orders", Namespace: "shop", UID: "a", ResourceVersion: "7", Generation: 3,
+					Labels: fullMeta.Labels, DeletionTimestamp: endingMeta.DeletionTimestamp,
+				},
+				Spec: corev1.PodSpec{NodeName: "one"}, Status: corev1.PodStatus{Phase: corev1.PodRunning},
+			},
+		},
+		{
 			"what is no workload stays as it is",
 			&corev1.ConfigMap{ObjectMeta: fullMeta, Data: map[string]string{"a": "b"}},
 			&corev1.ConfigMap{ObjectMeta: fullMeta, Data: map[string]string{"a": "b"}},
@@ -92,11 +112,11 @@ func TestSlim(t *testing.T) {
 }
 
 func TestCacheOptions(t *testing.T) {
-	all := cacheOptions(nil, "freshet")
+	all := cacheOptions(&options{namespace: "freshet"})
 	if all.DefaultNamespaces != nil {
 		t.Errorf("without namespaces only %v are watched, want all", all.DefaultNamespaces)
 	}
-	some := cacheOptions([]string{"shop", "lab"}, "freshet")
+	some := cacheOptions(&options{namespace: "freshet", watchNamespaces: []string{"shop", "lab"}})
 	if diff := cmp.Diff([]string{"lab", "shop"}, slices.Sorted(maps.Keys(some.DefaultNamespaces))); diff != "" {
 		t.Errorf("namespaces (-want +got):\n%s", diff)
 	}
@@ -115,6 +135,8 @@ func TestCacheOptions(t *testing.T) {
 		switch obj.(type) {
 		case *appsv1.Deployment, *appsv1.StatefulSet:
 			expectSlims(t, obj, by)
+		case *corev1.Pod:
+			expectKeepsLabels(t, obj, by)
 		case *corev1.Secret:
 			expectNoHelm(t, by)
 		default:
@@ -122,8 +144,40 @@ func TestCacheOptions(t *testing.T) {
 		}
 		kinds[fmt.Sprintf("%T", obj)] = true
 	}
-	if len(kinds) != 3 {
-		t.Errorf("options of their own have %v, want Deployment, StatefulSet and Secret", kinds)
+	if len(kinds) != 4 {
+		t.Errorf("options of their own have %v, want Deployment, StatefulSet, Pod and Secret", kinds)
+	}
+}
+
+// TestCacheOfSecrets: which namespaces' Secrets are read.
+func TestCacheOfSecrets(t *testing.T) {
+	watched := []string{"shop", "lab"}
+	for reason, tc := range map[string]struct {
+		o       options
+		secrets []string
+		maps    []string
+	}{
+		"all of them":                        {options{namespace: "freshet"}, nil, nil},
+		"those that are looked after":        {options{namespace: "freshet", watchNamespaces: watched}, []string{"freshet", "lab", "shop"}, []string{"freshet", "lab", "shop"}},
+		"those of cluster-scoped objects":    {options{namespace: "freshet", clusterNamespace: "keys", watchNamespaces: watched}, []string{"keys", "lab", "shop"}, []string{"keys", "lab", "shop"}},
+		"Freshet's own":                      {options{namespace: "freshet", restrictSecrets: true}, []string{"freshet"}, nil},
+		"Freshet's own, whatever is watched": {options{namespace: "freshet", restrictSecrets: true, watchNamespaces: watched}, []string{"freshet"}, []string{"freshet", "lab", "shop"}},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			var secrets, configMaps []string
+			for obj, by := range cacheOptions(&tc.o).ByObject {
+				switch obj.(type) {
+				case *corev1.Secret:
+					secrets = slices.Sorted(maps.Keys(by.Namespaces))
+					expectNoHelm(t, by)
+				case *corev1.ConfigMap:
+					configMaps = slices.Sorted(maps.Keys(by.Namespaces))
+				}
+			}
+			if diff := cmp.Diff([][]string{tc.secrets, tc.maps}, [][]string{secrets, configMaps}); diff != "" {
+				t.Errorf("namespaces of Secrets and ConfigMaps (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -138,6 +192,22 @@ func expectSlims(t *testing.T, obj client.Object, by cache.ByObject) {
 	}
 	if len(obj.GetLabels()) > 0 {
 		t.Errorf("%T is not slimmed", obj)
+	}
+}
+
+// expectKeepsLabels: pods are counted by their labels.
+func expectKeepsLabels(t *testing.T, obj client.Object, by cache.ByObject) {
+	t.Helper()
+	obj.SetLabels(map[string]string{"app": "orders"})
+	obj.SetAnnotations(map[string]string{"note": "long"})
+	if by.Transform == nil {
+		t.Fatalf("%T is kept whole", obj)
+	}
+	if _, err := by.Transform(obj); err != nil {
+		t.Fatal(err)
+	}
+	if len(obj.GetLabels()) == 0 || len(obj.GetAnnotations()) > 0 {
+		t.Errorf("of %T there are left the labels %v and the annotations %v", obj, obj.GetLabels(), obj.GetAnnotations())
 	}
 }
 

@@ -27,11 +27,19 @@ type options struct {
 	leaderElect      bool
 	leaderElectionID string
 	namespace        string
+	clusterNamespace string
 	watchNamespaces  []string
+	restrictSecrets  bool
+	authFiles        string
+	tokenLife        time.Duration
 	sourceTimeout    time.Duration
 	workers          int
 	logLevel         string
 	logFormat        string
+
+	// authorities and minTLS are of connections to sources.
+	authorities []string
+	minTLS      uint16
 
 	// envFaults are variables of the environment that cannot be read.
 	envFaults []error
@@ -40,7 +48,7 @@ type options struct {
 // newOptions takes defaults from the environment, which KEDA's users set.
 func newOptions(getenv func(string) string) *options {
 	o := &options{
-		namespace: "keda", sourceTimeout: 3 * time.Second, workers: 16,
+		namespace: "keda", sourceTimeout: 3 * time.Second, workers: 16, tokenLife: time.Hour,
 	}
 	if ns := getenv("POD_NAMESPACE"); ns != "" {
 		o.namespace = ns
@@ -56,6 +64,8 @@ func newOptions(getenv func(string) string) *options {
 	if n := o.envInt(getenv, "KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES"); n != 0 {
 		o.workers = n
 	}
+	o.authFromEnv(getenv)
+	o.tlsFromEnv(getenv)
 	return o
 }
 
@@ -84,8 +94,10 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.keyFile, "tls-private-key-file", "", "PEM key of --tls-cert-file")
 	fs.BoolVar(&o.leaderElect, "leader-elect", true, "let one replica decide while all serve metrics")
 	fs.StringVar(&o.leaderElectionID, "leader-election-id", "operator.keda.sh", "name of the Lease that the leader holds")
-	fs.StringVar(&o.namespace, "namespace", o.namespace, "namespace of the Lease and of secrets of cluster-scoped authentications (POD_NAMESPACE)")
+	fs.StringVar(&o.namespace, "namespace", o.namespace, "Freshet's own namespace, of the Lease (POD_NAMESPACE)")
 	fs.StringSliceVar(&o.watchNamespaces, "watch-namespaces", o.watchNamespaces, "namespaces to look after; default: all (WATCH_NAMESPACE)")
+	o.addAuthFlags(fs)
+	o.addTLSFlags(fs)
 	fs.DurationVar(&o.sourceTimeout, "source-timeout", o.sourceTimeout, "deadline of each call to a trigger's source (KEDA_HTTP_DEFAULT_TIMEOUT, in milliseconds)")
 	fs.IntVar(&o.workers, "workers", o.workers, "ScaledObjects that are reconciled at a time (KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES)")
 	fs.StringVar(&o.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
@@ -129,6 +141,7 @@ func (o *options) validate() error {
 			add("namespace %q: %s", ns, problems[0])
 		}
 	}
+	o.validateAuth(add)
 	if o.sourceTimeout <= 0 {
 		add("--source-timeout is %s: every call needs a deadline above 0", o.sourceTimeout)
 	}

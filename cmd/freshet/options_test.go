@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"os"
 	"path/filepath"
@@ -50,7 +51,8 @@ func TestOptionsDefaults(t *testing.T) {
 	want := options{
 		metricsAddress: ":8080", probeAddress: ":8081", adapterAddress: "0.0.0.0", adapterPort: 6443,
 		leaderElect: true, leaderElectionID: "operator.keda.sh", namespace: "keda",
-		sourceTimeout: 3 * time.Second, workers: 16, logLevel: "info", logFormat: "json",
+		sourceTimeout: 3 * time.Second, workers: 16, tokenLife: time.Hour, logLevel: "info", logFormat: "json",
+		authorities: []string{"/custom/ca"}, minTLS: tls.VersionTLS12,
 	}
 	if diff := cmp.Diff(want, *o, cmp.AllowUnexported(options{})); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
@@ -69,23 +71,28 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 			reason: "what KEDA's users set",
 			env: map[string]string{
 				"POD_NAMESPACE": "scaling", "WATCH_NAMESPACE": "shop, lab,,", "KEDA_HTTP_DEFAULT_TIMEOUT": "1500",
-				"KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES": "4",
+				"KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES": "4", "KEDA_CLUSTER_OBJECT_NAMESPACE": "keys", "KEDA_RESTRICT_SECRET_ACCESS": "true",
+				"KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY": "90m",
 			},
 			want: func(o *options) {
-				o.namespace, o.watchNamespaces = "scaling", []string{"shop", "lab"}
-				o.sourceTimeout, o.workers = 1500*time.Millisecond, 4
+				o.namespace, o.watchNamespaces, o.clusterNamespace = "scaling", []string{"shop", "lab"}, "keys"
+				o.sourceTimeout, o.workers, o.restrictSecrets, o.tokenLife = 1500*time.Millisecond, 4, true, 90*time.Minute
 			},
 		},
 		{
 			reason: "a flag counts for more",
 			env: map[string]string{
 				"POD_NAMESPACE": "scaling", "WATCH_NAMESPACE": "shop", "KEDA_HTTP_DEFAULT_TIMEOUT": "1500",
-				"KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES": "4",
+				"KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES": "4", "KEDA_CLUSTER_OBJECT_NAMESPACE": "keys", "KEDA_RESTRICT_SECRET_ACCESS": "true",
+				"KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY": "90m",
 			},
-			args: []string{"--namespace=mine", "--watch-namespaces=a,b", "--source-timeout=2s", "--workers=9"},
+			args: []string{
+				"--namespace=mine", "--watch-namespaces=a,b", "--source-timeout=2s", "--workers=9",
+				"--cluster-object-namespace=all", "--restrict-secret-access=false", "--bound-token-expiry=2h",
+			},
 			want: func(o *options) {
-				o.namespace, o.watchNamespaces = "mine", []string{"a", "b"}
-				o.sourceTimeout, o.workers = 2*time.Second, 9
+				o.namespace, o.watchNamespaces, o.clusterNamespace = "mine", []string{"a", "b"}, "all"
+				o.sourceTimeout, o.workers, o.tokenLife = 2*time.Second, 9, 2*time.Hour
 			},
 		},
 		{
@@ -101,6 +108,20 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 				`environment variable KEDA_HTTP_DEFAULT_TIMEOUT is "3s", which is not a positive integer`,
 				`environment variable KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES is "many", which is not a positive integer`,
 			},
+		},
+		{
+			reason: "so is what is not yes or no, and what is no duration",
+			env:    map[string]string{"KEDA_RESTRICT_SECRET_ACCESS": "yes", "KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY": "1"},
+			want:   func(*options) {},
+			faults: []string{
+				`environment variable KEDA_RESTRICT_SECRET_ACCESS is "yes": use true or false`,
+				`environment variable KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY is "1", which is not a duration such as 1h`,
+			},
+		},
+		{
+			reason: "secrets are not restricted",
+			env:    map[string]string{"KEDA_RESTRICT_SECRET_ACCESS": "false"},
+			want:   func(*options) {},
 		},
 		{
 			reason: "0 and less are faults",
@@ -161,6 +182,10 @@ func TestOptionsValidate(t *testing.T) {
 		{"a certificate without its key", []string{"--tls-cert-file=a"}, []string{"--tls-cert-file and --tls-private-key-file go together: one of them is missing"}},
 		{"a key without its certificate", []string{"--tls-private-key-file=a"}, []string{"--tls-cert-file and --tls-private-key-file go together: one of them is missing"}},
 		{"no deadline", []string{"--source-timeout=0s"}, []string{"--source-timeout is 0s: every call needs a deadline above 0"}},
+		{"a token that lives too short", []string{"--bound-token-expiry=59m"}, []string{"--bound-token-expiry is 59m0s, which is not between 1h and 6h"}},
+		{"a token that lives too long", []string{"--bound-token-expiry=6h1s"}, []string{"--bound-token-expiry is 6h0m1s, which is not between 1h and 6h"}},
+		{"files of a folder that is a file", []string{"--filepath-auth-root-path=options.go"}, []string{`--filepath-auth-root-path is "options.go", which is not a folder`}},
+		{"files of a folder", []string{"--filepath-auth-root-path=."}, nil},
 		{"no workers", []string{"--workers=0"}, []string{"--workers is 0, and at least 1 is needed"}},
 		{"a level that does not exist", []string{"--log-level=loud"}, []string{`--log-level is "loud": use debug, info, warn or error`}},
 		{"a format that does not exist", []string{"--log-format=xml"}, []string{`--log-format is "xml": use json or text`}},
@@ -180,11 +205,13 @@ func TestOptionsValidateAll(t *testing.T) {
 	o := parse(t, map[string]string{"KEDA_HTTP_DEFAULT_TIMEOUT": "3s"},
 		"--kubeconfig="+filepath.Join(t.TempDir(), "none"), "--metrics-bind-address=a", "--health-probe-bind-address=b", "--bind-address=c",
 		"--secure-port=-1", "--tls-cert-file=d", "--namespace=Not_A_Name", "--watch-namespaces=shop,Neither!", "--source-timeout=-1s",
+		"--cluster-object-namespace=Nor_This", "--filepath-auth-root-path="+filepath.Join(t.TempDir(), "none"), "--bound-token-expiry=0s",
 		"--workers=-1", "--log-level=e", "--log-format=f")
 	faults := faultsOf(o)
 	named := []string{
 		"KEDA_HTTP_DEFAULT_TIMEOUT", "--kubeconfig", "--metrics-bind-address", "--health-probe-bind-address", "--bind-address",
-		"--secure-port", "--tls-cert-file", `namespace "Not_A_Name"`, `namespace "Neither!"`, "--source-timeout", "--workers", "--log-level", "--log-format",
+		"--secure-port", "--tls-cert-file", `namespace "Not_A_Name"`, `namespace "Neither!"`, "--cluster-object-namespace",
+		"--filepath-auth-root-path", "--bound-token-expiry", "--source-timeout", "--workers", "--log-level", "--log-format",
 	}
 	if len(faults) != len(named) {
 		t.Fatalf("%d faults, want %d:\n%s", len(faults), len(named), strings.Join(faults, "\n"))
@@ -196,5 +223,25 @@ func TestOptionsValidateAll(t *testing.T) {
 	}
 	if !errors.Is(o.validate(), os.ErrNotExist) {
 		t.Error("the cause of the fault of --kubeconfig is lost")
+	}
+}
+
+func TestTLSOptions(t *testing.T) {
+	if o := parse(t, map[string]string{"KEDA_HTTP_MIN_TLS_VERSION": "TLS13"}); o.minTLS != tls.VersionTLS13 || faultsOf(o) != nil {
+		t.Errorf("TLS13 is %x, %q", o.minTLS, faultsOf(o))
+	}
+	if faults := faultsOf(parse(t, map[string]string{"KEDA_HTTP_MIN_TLS_VERSION": "1.3"})); len(faults) != 1 ||
+		!strings.Contains(faults[0], "KEDA_HTTP_MIN_TLS_VERSION") || !strings.Contains(faults[0], "TLS13") {
+		t.Errorf("the faults of 1.3 are %q", faults)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := parse(t, nil, "--ca-dir", dir).applyTLS(); err == nil || !strings.Contains(err.Error(), "ca.crt") {
+		t.Errorf("a file that is no certificate gives %v", err)
+	}
+	if err := parse(t, nil, "--ca-dir", filepath.Join(dir, "missing")).applyTLS(); err != nil {
+		t.Errorf("a folder that is not there gives %v", err)
 	}
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/freshet-io/freshet/controller/scaledobject"
 	"github.com/freshet-io/freshet/metricsadapter"
 	"github.com/freshet-io/freshet/metricsadapter/store"
+	"github.com/freshet-io/freshet/scalers/auth"
 	"github.com/freshet-io/freshet/scalers/poll"
 )
 
@@ -51,6 +52,9 @@ func runCommand() *cobra.Command {
 
 // run builds everything and runs it until ctx ends.
 func run(ctx context.Context, o *options) error {
+	if err := o.applyTLS(); err != nil {
+		return err
+	}
 	log := newLogger(os.Stderr, o)
 	config, err := clusterConfig(o)
 	if err != nil {
@@ -72,7 +76,11 @@ func run(ctx context.Context, o *options) error {
 	wakeups := &scaledobject.Wakeups{}
 	readings := store.New(func(key poll.Key) { wakeups.Wake(scaledobject.Name(key)) })
 	controllers, err := controller.Register(ctx, mgr, controller.Options{
-		Engine: engine, Store: readings, Leader: leader, Wakeups: wakeups, ClusterNamespace: o.namespace,
+		Engine: engine, Store: readings, Leader: leader, Wakeups: wakeups,
+		Auth: auth.Options{
+			ClusterNamespace: o.clusterObjects(), OwnNamespace: o.namespace, RestrictSecrets: o.restrictSecrets,
+			FileRoot: o.authFiles, TokenLife: o.tokenLife, Timeout: o.sourceTimeout, Log: log,
+		},
 		Workers: o.workers, Build: metrics.Build{Version: buildVersion(), Commit: buildCommit()},
 	})
 	if err != nil {
@@ -144,7 +152,7 @@ func newManager(config *rest.Config, o *options) (manager.Manager, error) {
 	utilruntime.Must(kedav1alpha1.AddToScheme(scheme))
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
-		Cache:                         cacheOptions(o.watchNamespaces, o.namespace),
+		Cache:                         cacheOptions(o),
 		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
 		HealthProbeBindAddress:        o.probeAddress,
 		PprofBindAddress:              o.profilingAddress,

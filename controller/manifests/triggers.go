@@ -99,7 +99,7 @@ func (s *subject) has(path string) bool {
 // split returns the errors that were joined in err.
 func split(err error) []error {
 	for e := err; e != nil; e = errors.Unwrap(e) {
-		if joined, ok := e.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this is the look behind it
+		if joined, ok := e.(interface{ Unwrap() []error }); ok {
 			var all []error
 			for _, one := range joined.Unwrap() {
 				all = append(all, split(one)...)

@@ -13,6 +13,7 @@ import (
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/metricsadapter/store"
+	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/poll"
 )
 
@@ -93,24 +94,29 @@ func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
 	late := map[poll.Key]float64{}
 	for _, slot := range c.store.Slots() { // a slow scrape must not hold the store
 		key := slot.Key()
-		labels := []string{key.Namespace, slot.Metric, key.Name, slot.Label, strconv.Itoa(slot.Index), "scaledobject"}
+		labelsOf := func(metric string) []string {
+			return []string{key.Namespace, metric, key.Name, slot.Label, strconv.Itoa(slot.Index), "scaledobject"}
+		}
 		r := slot.Reading()
 		failed := float64(slot.Errors())
 		types[slot.Type]++
 		errors[key] += failed
 		late[key] = max(late[key], r.Late.Seconds())
-		counter(ch, scalerErrors, failed, labels...)
+		counter(ch, scalerErrors, failed, labelsOf(slot.Metric)...)
 		if !r.Known() {
 			continue
 		}
-		gauge(ch, scalerLatency, r.Took.Seconds(), labels...)
 		active := 0.0
 		if r.Active {
 			active = 1
 		}
-		gauge(ch, scalerActive, active, labels...)
-		if r.Err == nil { // a missing number is not a zero here either
-			gauge(ch, scalerValue, r.Value.Metric, labels...)
+		for _, m := range seriesOf(slot, r) {
+			labels := labelsOf(m.Name)
+			gauge(ch, scalerLatency, r.Took.Seconds(), labels...)
+			gauge(ch, scalerActive, active, labels...)
+			if r.Err == nil { // a missing number is not a zero here either
+				gauge(ch, scalerValue, m.Value, labels...)
+			}
 		}
 	}
 	for name, n := range types {
@@ -120,6 +126,23 @@ func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
 		counter(ch, objectErrors, n, key.Namespace, key.Name)
 		gauge(ch, loopLatency, late[key], key.Namespace, "scaledobject", key.Name)
 	}
+}
+
+// seriesOf are the metrics of a trigger by their full names: its one, or those
+// that its source named last.
+func seriesOf(slot *store.Slot, r scalers.Reading) []scalers.Series {
+	named := r.Value.Series
+	if r.Err != nil {
+		named = slot.Series()
+	}
+	if len(named) == 0 {
+		return []scalers.Series{{Name: slot.Metric, Value: r.Value.Metric}}
+	}
+	all := make([]scalers.Series, len(named))
+	for i, m := range named {
+		all[i] = scalers.Series{Name: scalers.MetricPrefix(slot.Index) + m.Name, Value: m.Value}
+	}
+	return all
 }
 
 // collectObjects counts what the cache holds. A list that fails leaves its

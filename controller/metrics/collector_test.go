@@ -295,3 +295,39 @@ func TestCollectorWithoutLists(t *testing.T) {
 		})
 	}
 }
+
+// TestCollectorOfNamedMetrics: a trigger whose source names its metrics has a
+// value for each, and the names that it had last while it cannot be read.
+func TestCollectorOfNamedMetrics(t *testing.T) {
+	c := newCollector(t)
+	c.store = store.New(func(poll.Key) {})
+	slots := c.store.Set(poll.Key{Namespace: "shop", Name: "orders"}, []store.Trigger{{
+		Index: 2, Metric: "s2-external-scaler", Named: true, Label: "externalScaler", Type: "external",
+	}})
+	reading := scalers.Reading{At: at, Active: true, Value: scalers.Value{Activity: 1, Series: []scalers.Series{
+		{Name: "queue", Value: 12, Target: 5}, {Name: "wait", Value: 0.5, Target: 1},
+	}}}
+	const labels = `namespace="shop",scaledObject="orders",scaler="externalScaler",triggerIndex="2",type="scaledobject"} `
+	slots[0].Put(reading)
+	if err := testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP keda_scaler_active 1 while a trigger asks for replicas, else 0.
+# TYPE keda_scaler_active gauge
+keda_scaler_active{metric="s2-queue",`+labels+`1
+keda_scaler_active{metric="s2-wait",`+labels+`1
+# HELP keda_scaler_metrics_value Last value of a trigger, in the trigger's own unit.
+# TYPE keda_scaler_metrics_value gauge
+keda_scaler_metrics_value{metric="s2-queue",`+labels+`12
+keda_scaler_metrics_value{metric="s2-wait",`+labels+`0.5
+`), "keda_scaler_metrics_value", "keda_scaler_active"); err != nil {
+		t.Error(err)
+	}
+	slots[0].Put(scalers.Reading{At: at, Err: errors.New("no answer")})
+	if err := testutil.CollectAndCompare(c, strings.NewReader(`
+# HELP keda_scaler_active 1 while a trigger asks for replicas, else 0.
+# TYPE keda_scaler_active gauge
+keda_scaler_active{metric="s2-queue",`+labels+`0
+keda_scaler_active{metric="s2-wait",`+labels+`0
+`), "keda_scaler_metrics_value", "keda_scaler_active"); err != nil {
+		t.Error(err)
+	}
+}

@@ -3,7 +3,10 @@
 //
 // Objects of any kind are read, and their scale subresources read and written,
 // because any kind may be a target. Secrets and ConfigMaps are read for the
-// authentications and target environments that name them.
+// authentications, target environments and triggers that name them, ServiceAccounts
+// for the cloud roles they are annotated with. Pods are read once a trigger counts
+// them. Tokens of ServiceAccounts are created for the authentications that ask for
+// them: where none does, take that right away.
 package permissions
 
 // +kubebuilder:rbac:groups=keda.sh,resources=scaledobjects;scaledobjects/status;scaledobjects/finalizers,verbs=get;list;watch;update;patch
@@ -12,6 +15,9 @@ package permissions
 // +kubebuilder:rbac:groups="*",resources="*/scale",verbs=get;update;patch
 // +kubebuilder:rbac:groups="*",resources="*",verbs=get
 // +kubebuilder:rbac:groups=apps,resources=deployments;statefulsets,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=secrets;configmaps,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets;configmaps;pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get
+// +kubebuilder:rbac:groups="",resources=serviceaccounts/token,verbs=create
 // +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=freshet,resources=leases,verbs=get;list;watch;create;update;patch

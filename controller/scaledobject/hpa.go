@@ -101,11 +101,9 @@ func (t *trigger) series() []scalers.Series {
 
 func externalMetric(object string, t *trigger, name string, target float64) autoscalingv2.MetricSpec {
 	quantity := metricsadapter.Quantity(target)
-	spec := autoscalingv2.MetricTarget{Type: t.spec.EffectiveMetricType()}
-	if spec.Type == autoscalingv2.ValueMetricType {
-		spec.Value = &quantity
-	} else {
-		spec.AverageValue = &quantity
+	spec := autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &quantity} // of a broken trigger too
+	if t.spec.EffectiveMetricType() == autoscalingv2.ValueMetricType {
+		spec = autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: &quantity}
 	}
 	return autoscalingv2.MetricSpec{
 		Type: autoscalingv2.ExternalMetricSourceType,

@@ -29,6 +29,9 @@ type Reconciler struct {
 	// Client reads from the cache, Live from the API server.
 	Client client.Client
 	Live   client.Reader
+	// Cluster is what triggers read the cluster's objects from. A cache tells them
+	// of changes too.
+	Cluster client.Reader
 	// Targets scales workloads.
 	Targets *target.Client
 	// Auth resolves authentications.
@@ -85,7 +88,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if !poll.Owns(r.Ownership, key) {
 		r.disown(key)
-		return ctrl.Result{}, nil
+		return ctrl.Result{RequeueAfter: refresh(triggers)}, nil
 	}
 	return r.own(ctx, so, triggers)
 }
@@ -96,7 +99,7 @@ func (r *Reconciler) own(ctx context.Context, so *kedav1alpha1.ScaledObject, tri
 	if apierrors.IsConflict(err) { // the object or its target changed meanwhile: look again
 		return ctrl.Result{RequeueAfter: conflictRecheck}, nil
 	}
-	return ctrl.Result{RequeueAfter: recheck}, err
+	return ctrl.Result{RequeueAfter: sooner(recheck, refresh(triggers))}, err
 }
 
 const (

@@ -36,7 +36,7 @@ func summarize(so *kedav1alpha1.ScaledObject, triggers []*trigger) {
 		}
 		switch series := t.series(); {
 		case t.isResource():
-			resources = append(resources, t.metric)
+			resources = appendNew(resources, t.metric)
 		case len(series) > 0:
 			for _, m := range series {
 				metrics = append(metrics, scalers.MetricPrefix(t.index)+m.Name)

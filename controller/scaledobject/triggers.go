@@ -30,6 +30,8 @@ type trigger struct {
 	err    error
 	notes  []param.Notice
 	slot   *store.Slot
+	// refresh is when to resolve again because no watch tells; 0 is never.
+	refresh time.Duration
 }
 
 // resolve decodes every trigger of the object on its own: one that is broken
@@ -62,11 +64,12 @@ func (r *Reconciler) decode(ctx context.Context, so *kedav1alpha1.ScaledObject, 
 	if err != nil {
 		return err
 	}
-	params, err := r.Auth.Resolve(ctx, w, t.spec.AuthenticationRef)
+	resolved, err := r.Auth.Resolve(ctx, w, t.spec.AuthenticationRef)
+	t.refresh = resolved.Refresh
 	if err != nil {
 		return err
 	}
-	in := param.Input{Metadata: t.spec.Metadata, Auth: params}
+	in := param.Input{Metadata: t.spec.Metadata, Auth: resolved.Params}
 	if wantsEnv(t.spec.Metadata) {
 		if in.Env, err = r.Auth.Environment(ctx, w); err != nil {
 			return err
@@ -76,7 +79,7 @@ func (r *Reconciler) decode(ctx context.Context, so *kedav1alpha1.ScaledObject, 
 		Object: scalers.ObjectRef{Kind: kedav1alpha1.KindScaledObject, Namespace: so.Namespace, Name: so.Name},
 		Index:  t.index, Name: t.spec.Name,
 		MetricType: t.spec.MetricType, PollingInterval: so.PollingInterval(),
-		Formula: so.ScalingModifiers() != nil, Cluster: r.Client,
+		Formula: so.ScalingModifiers() != nil, Identity: resolved.Identity, Cluster: r.Cluster,
 	})
 	if err != nil {
 		return err
@@ -91,6 +94,23 @@ func (r *Reconciler) decode(ctx context.Context, so *kedav1alpha1.ScaledObject, 
 // isResource tells whether the HPA measures the trigger itself, so that it is
 // not read and takes no part in activation.
 func (t *trigger) isResource() bool { return t.scaler != nil && t.scaler.Resource != nil }
+
+// refresh is when the first of the triggers is to be resolved again; 0 is never.
+func refresh(triggers []*trigger) time.Duration {
+	var first time.Duration
+	for _, t := range triggers {
+		first = sooner(first, t.refresh)
+	}
+	return first
+}
+
+// sooner is the lesser of two delays of which 0 is never.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || (b > 0 && b < a) {
+		return b
+	}
+	return a
+}
 
 func wantsEnv(metadata map[string]string) bool {
 	for key := range metadata {

@@ -1,6 +1,8 @@
 package scaledobject
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/auth"
 	"github.com/freshet-io/freshet/scalers/poll"
 )
 
@@ -214,6 +217,49 @@ func TestRegisterKeepsReadings(t *testing.T) {
 	}
 	if w.slot("orders", 1).Reading().Known() {
 		t.Error("the trigger that changed has the reading of what it was")
+	}
+}
+
+// TestRefresh: what no watch tells of is resolved again, on every replica.
+func TestRefresh(t *testing.T) {
+	folder := t.TempDir()
+	write := func(text string) {
+		if err := os.WriteFile(filepath.Join(folder, "keys.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(`{"sheets":"7"}`)
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders", withAuth(kedav1alpha1.KindClusterTriggerAuthentication, "keys")),
+		newDeployment("plain", 0), newObject("plain"), &kedav1alpha1.ClusterTriggerAuthentication{
+			ObjectMeta: metav1.ObjectMeta{Name: "keys"}, Spec: kedav1alpha1.TriggerAuthenticationSpec{FilePath: "keys.json"},
+		})
+	now := time.Now()
+	restart := func(leads bool) {
+		leader := poll.NewLeader("this")
+		if leads {
+			leader.Elect()
+		}
+		w.restart(leader)
+		w.r.Auth.Options = auth.Options{FileRoot: folder, Now: func() time.Time { return now }, RefreshPeriod: 10 * time.Second}
+	}
+	for _, leads := range []bool{true, false} {
+		restart(leads)
+		if got := w.settle("orders").RequeueAfter; got != 10*time.Second {
+			t.Errorf("a replica that leads: %t, looks again after %s, want 10 s", leads, got)
+		}
+		if got := w.settle("plain").RequeueAfter; got != 0 {
+			t.Errorf("a replica that leads: %t, looks again after %s at an object that watches tell of", leads, got)
+		}
+	}
+	restart(true)
+	write(`{`)
+	if got := w.settle("orders").RequeueAfter; got != time.Second {
+		t.Errorf("what could not be resolved is tried again after %s, want 1 s", got)
+	}
+	for _, tc := range []struct{ a, b, want time.Duration }{{0, 0, 0}, {1, 0, 1}, {0, 1, 1}, {1, 2, 1}, {2, 1, 1}} {
+		if got := sooner(tc.a, tc.b); got != tc.want {
+			t.Errorf("the sooner of %d and %d is %d, want %d", tc.a, tc.b, got, tc.want)
+		}
 	}
 }
 

@@ -28,7 +28,8 @@ import (
 const (
 	targetIndex = "freshet.target"
 	authIndex   = "freshet.authentication"
-	// refIndex is of authentications, by the Secrets and ConfigMaps they name.
+	// refIndex is of authentications and workloads, by the Secrets and ConfigMaps
+	// they name.
 	refIndex = "freshet.reference"
 )
 
@@ -89,21 +90,12 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}); err != nil {
 		return err
 	}
-	return indexer.IndexField(ctx, &kedav1alpha1.ClusterTriggerAuthentication{}, refIndex, func(obj client.Object) []string {
+	if err := indexer.IndexField(ctx, &kedav1alpha1.ClusterTriggerAuthentication{}, refIndex, func(obj client.Object) []string {
 		return references(&obj.(*kedav1alpha1.ClusterTriggerAuthentication).Spec)
-	})
-}
-
-// references are the Secrets and ConfigMaps that an authentication names.
-func references(spec *kedav1alpha1.TriggerAuthenticationSpec) []string {
-	var keys []string
-	for _, ref := range spec.SecretTargetRef {
-		keys = append(keys, "Secret/"+ref.Name)
+	}); err != nil {
+		return err
 	}
-	for _, ref := range spec.ConfigMapTargetRef {
-		keys = append(keys, "ConfigMap/"+ref.Name)
-	}
-	return keys
+	return indexEnvironments(ctx, indexer)
 }
 
 // hpaChanged passes changes by hand, of the replicas, and of whether the HPA is
@@ -147,12 +139,13 @@ func (r *Reconciler) byAuthentication(ctx context.Context, obj client.Object) []
 		client.MatchingFields{authIndex: kedav1alpha1.KindTriggerAuthentication + "/" + obj.GetName()})
 }
 
-// byReference finds the objects whose authentications name a Secret or
-// ConfigMap, so that a rotated credential is used at once.
+// byReference finds the objects whose authentications, or the environments of
+// whose targets, name a Secret or ConfigMap, so that a rotated credential is used
+// at once.
 func (r *Reconciler) byReference(kind string) handler.MapFunc {
 	return func(ctx context.Context, obj client.Object) []reconcile.Request {
 		key := client.MatchingFields{refIndex: kind + "/" + obj.GetName()}
-		var requests []reconcile.Request
+		requests := r.byEnvironment(ctx, obj.GetNamespace(), key)
 		var local kedav1alpha1.TriggerAuthenticationList
 		if err := r.Client.List(ctx, &local, client.InNamespace(obj.GetNamespace()), key); err == nil {
 			for i := range local.Items {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -127,6 +128,77 @@ func TestByAuthenticationAndReference(t *testing.T) {
 				t.Errorf("requests (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestReferences: every Secret and ConfigMap that a source names is watched.
+func TestReferences(t *testing.T) {
+	from := func(name string) kedav1alpha1.CredentialSource {
+		return kedav1alpha1.CredentialSource{ValueFrom: kedav1alpha1.ValueFromSecret{SecretKeyRef: kedav1alpha1.SecretKeyRef{Name: name, Key: "k"}}}
+	}
+	token, client := from("aws-token"), from("oauth2")
+	spec := kedav1alpha1.TriggerAuthenticationSpec{
+		SecretTargetRef:    []kedav1alpha1.AuthSecretTargetRef{{Name: "secret"}},
+		ConfigMapTargetRef: []kedav1alpha1.AuthConfigMapTargetRef{{Name: "map"}},
+		AzureKeyVault:      &kedav1alpha1.AzureKeyVault{Credentials: &kedav1alpha1.AzureKeyVaultCredentials{ClientSecret: from("azure")}},
+		GCPSecretManager:   &kedav1alpha1.GCPSecretManager{Credentials: &kedav1alpha1.GCPCredentials{ClientSecret: from("gcp")}},
+		AwsSecretManager: &kedav1alpha1.AwsSecretManager{Credentials: &kedav1alpha1.AwsSecretManagerCredentials{
+			AccessKey: from("aws-key"), AccessSecretKey: from("aws-secret"), AccessToken: &token,
+		}},
+		OAuth2: &kedav1alpha1.OAuth2{ClientSecret: &client},
+	}
+	want := []string{
+		"Secret/secret", "ConfigMap/map", "Secret/azure", "Secret/gcp", "Secret/aws-key", "Secret/aws-secret", "Secret/aws-token", "Secret/oauth2",
+	}
+	if diff := cmp.Diff(want, references(&spec)); diff != "" {
+		t.Errorf("references (-want +got):\n%s", diff)
+	}
+	spec = kedav1alpha1.TriggerAuthenticationSpec{
+		AzureKeyVault: &kedav1alpha1.AzureKeyVault{}, GCPSecretManager: &kedav1alpha1.GCPSecretManager{},
+		AwsSecretManager: &kedav1alpha1.AwsSecretManager{}, OAuth2: &kedav1alpha1.OAuth2{}, HashiCorpVault: &kedav1alpha1.HashiCorpVault{},
+	}
+	if got := references(&spec); got != nil {
+		t.Errorf("sources that name no Secret refer to %q", got)
+	}
+}
+
+// TestByEnvironment: a Secret or ConfigMap that only a target's containers name
+// concerns the objects that take something from their environment.
+func TestByEnvironment(t *testing.T) {
+	named := func(name string) corev1.LocalObjectReference { return corev1.LocalObjectReference{Name: name} }
+	d := newDeployment("orders", 1)
+	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "proxy"}, {Name: "app", Env: []corev1.EnvVar{
+		{Name: "A", Value: "1"}, {Name: "B", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{}}},
+		{Name: "C", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: named("secret")}}},
+		{Name: "D", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: named("map")}}},
+	}}}
+	s := &appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "orders"}}
+	s.Spec.Template.Spec.Containers = []corev1.Container{{Name: "app", EnvFrom: []corev1.EnvFromSource{
+		{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: named("all-secret")}},
+		{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: named("all-map")}},
+	}}}
+	onOrders := func(kind string) func(*kedav1alpha1.ScaledObject) {
+		return func(so *kedav1alpha1.ScaledObject) {
+			so.Spec.ScaleTargetRef = kedav1alpha1.ScaleTarget{Name: "orders", Kind: kind}
+		}
+	}
+	fromEnv := func(so *kedav1alpha1.ScaledObject) { so.Spec.Triggers[0].Metadata["sheetsFromEnv"] = "C" }
+	w := newWorld(t, d, s,
+		newObject("of-deployment", onOrders(""), fromEnv), newObject("by-authentication", onOrders(""), withAuth("", "keys")),
+		newObject("takes-nothing", onOrders("")), newObject("of-set", onOrders("StatefulSet"), fromEnv), newObject("other", fromEnv))
+	deployment, set := []string{"shop/by-authentication", "shop/of-deployment"}, []string{"shop/of-set"}
+	for _, tc := range []struct {
+		kind, namespace, name string
+		want                  []string
+	}{
+		{"Secret", "shop", "secret", deployment}, {"ConfigMap", "shop", "map", deployment},
+		{"Secret", "shop", "all-secret", set}, {"ConfigMap", "shop", "all-map", set},
+		{"Secret", "shop", "map", nil}, {"ConfigMap", "shop", "secret", nil}, {"Secret", "elsewhere", "secret", nil},
+	} {
+		obj := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: tc.namespace, Name: tc.name}}
+		if diff := cmp.Diff(tc.want, requestNames(w.r.byReference(tc.kind)(t.Context(), obj))); diff != "" {
+			t.Errorf("requests for %s %s/%s (-want +got):\n%s", tc.kind, tc.namespace, tc.name, diff)
+		}
 	}
 }
 

@@ -70,6 +70,7 @@ func (w *world) restart(ownership poll.Ownership) {
 	w.r = &Reconciler{
 		Client:    w.client,
 		Live:      w.client,
+		Cluster:   w.client,
 		Targets:   &target.Client{Client: w.client, Scales: w.scales},
 		Auth:      &auth.Resolver{Reader: w.client},
 		Engine:    poll.New(poll.Options{Ownership: ownership}),

@@ -121,8 +121,9 @@ func TestRecheck(t *testing.T) {
 			w.scales.others["orders"] = 2
 			w.settle("orders")
 			w.read("orders", 0, tc.value)
-			if got := w.settle("orders").RequeueAfter.Round(time.Minute / 2); got != tc.want {
-				t.Errorf("the object is looked at again after %s, want %s", got, tc.want)
+			// Time passes while tests wait for a processor.
+			if got := w.settle("orders").RequeueAfter; got > tc.want || got < tc.want-tc.want/10 {
+				t.Errorf("the object is looked at again after %s, want about %s", got, tc.want)
 			}
 		})
 	}

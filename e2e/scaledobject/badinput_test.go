@@ -93,18 +93,18 @@ func TestBadInput(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t).withRedis(servers.RedisOptions{Password: tt.password})
-			s.deployment("worker", 2, corev1.EnvVar{Name: "PASSWORD", Value: "wrong-secret"})
-			h := s.record("worker")
-			s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
+			s.Deployment("worker", 2, corev1.EnvVar{Name: "PASSWORD", Value: "wrong-secret"})
+			h := s.Record("worker")
+			s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 				so.Spec.CooldownPeriod = ptr.To[int32](0)
 				tt.edit(so)
 			}))
-			s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, tt.reason, tt.words...)
-			s.expectEvent("worker", tt.event, tt.words[0])
+			s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, tt.reason, tt.words...)
+			s.ExpectEvent("worker", tt.event, tt.words[0])
 			time.Sleep(2 * time.Second)
-			s.expectHistory(h, 2)
-			out, err := world.cluster.Kubectl(s.ctx, "-n", s.namespace, "get", "so,events", "-o", "yaml")
-			s.must(err)
+			s.ExpectHistory(h, 2)
+			out, err := world.Cluster.Kubectl(s.Ctx, "-n", s.Namespace, "get", "so,events", "-o", "yaml")
+			s.Must(err)
 			if strings.Contains(string(out), "wrong-secret") {
 				t.Error("a secret stands in the status or in an event")
 			}
@@ -116,19 +116,19 @@ func TestBadInput(t *testing.T) {
 func TestTwoObjectsOnOneTarget(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
-	s.deployment("worker", 1)
-	s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) { so.Spec.MinReplicaCount = ptr.To[int32](1) }))
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	s.Deployment("worker", 1)
+	s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) { so.Spec.MinReplicaCount = ptr.To[int32](1) }))
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
 	time.Sleep(1100 * time.Millisecond) // creation times count whole seconds
 	second := s.scaledObject(func(so *kedav1alpha1.ScaledObject) { so.Name = "another" })
-	s.create(second)
-	s.expectCondition("another", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "ScaledObjectCheckFailed",
+	s.Create(second)
+	s.ExpectCondition("another", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "ScaledObjectCheckFailed",
 		"already scaled by ScaledObject worker", "delete one of them")
-	s.expectEvent("another", "ScaledObjectCheckFailed", "already scaled")
-	if got := s.replicas("worker"); got != 1 {
+	s.ExpectEvent("another", "ScaledObjectCheckFailed", "already scaled")
+	if got := s.Replicas("worker"); got != 1 {
 		t.Errorf("it has %d replicas, want 1", got)
 	}
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
 }
 
 // A trigger that is broken holds the workload where it is, and one beside it
@@ -136,16 +136,16 @@ func TestTwoObjectsOnOneTarget(t *testing.T) {
 func TestBrokenTriggerBesideAGoodOne(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
-	s.deployment("worker", 0)
-	s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
+	s.Deployment("worker", 0)
+	s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 		so.Spec.Triggers = append(so.Spec.Triggers, kedav1alpha1.ScaleTriggers{Type: "reddis", Metadata: map[string]string{}})
 	}))
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "TriggerError", "reddis")
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "TriggerError", "reddis")
 	s.push(15)
-	s.expectReplicas("worker", 3)
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionUnknown, "PartialTriggerError", "reddis")
-	h := s.record("worker")
+	s.ExpectReplicas("worker", 3)
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionUnknown, "PartialTriggerError", "reddis")
+	h := s.Record("worker")
 	s.drain()
 	time.Sleep(8 * time.Second) // the cooldown and several syncs of the HPA
-	s.expectHistory(h, 3)
+	s.ExpectHistory(h, 3)
 }

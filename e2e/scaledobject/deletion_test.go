@@ -28,31 +28,31 @@ func TestDeletion(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t).withRedis(servers.RedisOptions{})
-			s.deployment("worker", 3)
+			s.Deployment("worker", 3)
 			so := s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 				so.Spec.Advanced.RestoreToOriginalReplicaCount = tt.restore
 			})
-			s.create(so)
-			s.expectReplicas("worker", 0)
+			s.Create(so)
+			s.ExpectReplicas("worker", 0)
 			if !tt.restore { // what the HPA still does from its first sync must be over
-				s.expectCondition("worker", kedav1alpha1.ConditionHPAActive, metav1.ConditionTrue, "ScalingDisabled")
-				s.expectReplicas("worker", 0)
+				s.ExpectCondition("worker", kedav1alpha1.ConditionHPAActive, metav1.ConditionTrue, "ScalingDisabled")
+				s.ExpectReplicas("worker", 0)
 			}
-			s.must(world.client.Delete(s.ctx, so))
-			s.eventually("the end of the object and its HPA", func() error {
+			s.Must(world.Client.Delete(s.Ctx, so))
+			s.Eventually("the end of the object and its HPA", func() error {
 				var gone kedav1alpha1.ScaledObject
-				if err := world.client.Get(s.ctx, client.ObjectKeyFromObject(so), &gone); !apierrors.IsNotFound(err) {
+				if err := world.Client.Get(s.Ctx, client.ObjectKeyFromObject(so), &gone); !apierrors.IsNotFound(err) {
 					return errors.New("the object is there")
 				}
 				var hpa autoscalingv2.HorizontalPodAutoscaler
-				err := world.client.Get(s.ctx, client.ObjectKey{Namespace: s.namespace, Name: "keda-hpa-worker"}, &hpa)
+				err := world.Client.Get(s.Ctx, client.ObjectKey{Namespace: s.Namespace, Name: "keda-hpa-worker"}, &hpa)
 				if !apierrors.IsNotFound(err) {
 					return errors.New("the HPA is there")
 				}
 				return nil
 			})
 			time.Sleep(time.Second) // nothing may follow
-			if got := s.replicas("worker"); got != tt.want {
+			if got := s.Replicas("worker"); got != tt.want {
 				t.Errorf("it is left with %d replicas, want %d", got, tt.want)
 			}
 		})
@@ -63,15 +63,15 @@ func TestDeletion(t *testing.T) {
 func TestDeletionWithoutTarget(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
-	d := s.deployment("worker", 1)
+	d := s.Deployment("worker", 1)
 	so := s.scaledObject(func(so *kedav1alpha1.ScaledObject) { so.Spec.Advanced.RestoreToOriginalReplicaCount = true })
-	s.create(so)
-	s.expectReplicas("worker", 0)
-	s.must(world.client.Delete(s.ctx, d))
-	s.must(world.client.Delete(s.ctx, so))
-	s.eventually("the end of the object", func() error {
+	s.Create(so)
+	s.ExpectReplicas("worker", 0)
+	s.Must(world.Client.Delete(s.Ctx, d))
+	s.Must(world.Client.Delete(s.Ctx, so))
+	s.Eventually("the end of the object", func() error {
 		var gone kedav1alpha1.ScaledObject
-		if err := world.client.Get(s.ctx, client.ObjectKeyFromObject(so), &gone); !apierrors.IsNotFound(err) {
+		if err := world.Client.Get(s.Ctx, client.ObjectKeyFromObject(so), &gone); !apierrors.IsNotFound(err) {
 			return errors.New("it is there")
 		}
 		return nil

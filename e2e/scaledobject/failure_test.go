@@ -24,29 +24,29 @@ func splitLines(text string) iter.Seq[string] { return strings.SplitSeq(strings.
 func TestRestartChangesNothing(t *testing.T) {
 	s := newScene(t).withRedis(servers.RedisOptions{})
 	s.push(20)
-	s.deployment("worker", 0)
-	s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) { so.Spec.CooldownPeriod = ptr.To[int32](8) }))
-	s.expectReplicas("worker", 4)
-	s.expectCondition("worker", kedav1alpha1.ConditionActive, metav1.ConditionTrue, "ScalerActive")
-	h := s.record("worker")
+	s.Deployment("worker", 0)
+	s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) { so.Spec.CooldownPeriod = ptr.To[int32](8) }))
+	s.ExpectReplicas("worker", 4)
+	s.ExpectCondition("worker", kedav1alpha1.ConditionActive, metav1.ConditionTrue, "ScalerActive")
+	h := s.Record("worker")
 
-	s.must(world.freshet.Kill())
+	s.Must(world.Freshet.Kill())
 	time.Sleep(5 * time.Second) // the HPA syncs twice without an adapter
-	s.must(world.freshet.Start(s.ctx))
+	s.Must(world.Freshet.Start(s.Ctx))
 	time.Sleep(5 * time.Second) // and then with one
-	s.must(world.freshet.Stop())
-	s.must(world.freshet.Start(s.ctx))
+	s.Must(world.Freshet.Stop())
+	s.Must(world.Freshet.Start(s.Ctx))
 	time.Sleep(5 * time.Second)
-	s.expectHistory(h, 4)
+	s.ExpectHistory(h, 4)
 
 	// The backlog ends while Freshet is away: the cooldown begins when it is back.
-	s.must(world.freshet.Kill())
+	s.Must(world.Freshet.Kill())
 	s.drain()
 	time.Sleep(3 * time.Second)
 	began := time.Now()
-	s.must(world.freshet.Start(s.ctx))
-	s.eventually("the end of work", func() error {
-		if s.replicas("worker") != 0 {
+	s.Must(world.Freshet.Start(s.Ctx))
+	s.Eventually("the end of work", func() error {
+		if s.Replicas("worker") != 0 {
 			return errors.New("still up")
 		}
 		return nil
@@ -62,33 +62,33 @@ func TestRedisGoneForAMinute(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
 	s.push(20)
-	s.deployment("worker", 0)
-	s.create(s.scaledObject(nil))
-	s.expectReplicas("worker", 4)
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
-	h := s.record("worker")
+	s.Deployment("worker", 0)
+	s.Create(s.scaledObject(nil))
+	s.ExpectReplicas("worker", 4)
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	h := s.Record("worker")
 
-	s.must(s.redis.Kill())
+	s.Must(s.redis.Kill())
 	gone := time.Now()
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "TriggerError", "redis "+s.redis.Addr())
-	s.expectEvent("worker", "KEDAScalerFailed", "redis")
-	s.expectCondition("worker", kedav1alpha1.ConditionHPAActive, metav1.ConditionFalse, "FailedGetExternalMetric")
-	_, err := world.cluster.Kubectl(s.ctx, "get", "--raw", "/apis/external.metrics.k8s.io/v1beta1/namespaces/"+s.namespace+
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "TriggerError", "redis "+s.redis.Addr())
+	s.ExpectEvent("worker", "KEDAScalerFailed", "redis")
+	s.ExpectCondition("worker", kedav1alpha1.ConditionHPAActive, metav1.ConditionFalse, "FailedGetExternalMetric")
+	_, err := world.Cluster.Kubectl(s.Ctx, "get", "--raw", "/apis/external.metrics.k8s.io/v1beta1/namespaces/"+s.Namespace+
 		"/s0-redis-orders?labelSelector=scaledobject.keda.sh%2Fname%3Dworker")
 	if err == nil || !strings.Contains(err.Error(), "has no value") {
 		t.Errorf("the adapter must answer with an error, got %v", err)
 	}
 	time.Sleep(time.Minute - time.Since(gone))
-	s.expectHistory(h, 4)
+	s.ExpectHistory(h, 4)
 
-	s.must(s.redis.Start(s.ctx))
+	s.Must(s.redis.Start(s.Ctx))
 	back := time.Now()
 	s.push(30) // what was queued is lost with the server; producers go on
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
-	s.expectReplicas("worker", 6)
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	s.ExpectReplicas("worker", 6)
 	t.Logf("recovered %s after the server was back", time.Since(back).Round(100*time.Millisecond))
-	if slices.Contains(h.all(), 0) {
-		t.Errorf("replicas went through %v", h.all())
+	if slices.Contains(h.All(), 0) {
+		t.Errorf("replicas went through %v", h.All())
 	}
 }
 
@@ -96,9 +96,9 @@ func TestRedisGoneForAMinute(t *testing.T) {
 func TestRotatedPassword(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{Password: "first-secret"})
-	s.deployment("worker", 0)
+	s.Deployment("worker", 0)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "redis"}, StringData: map[string]string{"password": "first-secret"}}
-	s.create(secret, &kedav1alpha1.TriggerAuthentication{
+	s.Create(secret, &kedav1alpha1.TriggerAuthentication{
 		ObjectMeta: metav1.ObjectMeta{Name: "redis"},
 		Spec: kedav1alpha1.TriggerAuthenticationSpec{SecretTargetRef: []kedav1alpha1.AuthSecretTargetRef{
 			{Parameter: "password", Name: "redis", Key: "password"},
@@ -106,16 +106,16 @@ func TestRotatedPassword(t *testing.T) {
 	}, s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 		so.Spec.Triggers[0].AuthenticationRef = &kedav1alpha1.AuthenticationRef{Name: "redis"}
 	}))
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
 
 	old := s.client()
-	s.must(old.ConfigSet(s.ctx, "requirepass", "second-secret").Err())
+	s.Must(old.ConfigSet(s.Ctx, "requirepass", "second-secret").Err())
 	before := secret.DeepCopy()
 	secret.Data = map[string][]byte{"password": []byte("second-secret")}
-	s.must(world.client.Patch(s.ctx, secret, client.MergeFrom(before)))
+	s.Must(world.Client.Patch(s.Ctx, secret, client.MergeFrom(before)))
 	// An open connection stays logged in: what counts is that a new one works.
-	s.must(old.Do(s.ctx, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err())
-	s.must(old.RPush(s.ctx, "orders", 1, 2, 3).Err())
-	s.expectReplicas("worker", 1)
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	s.Must(old.Do(s.Ctx, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err())
+	s.Must(old.RPush(s.Ctx, "orders", 1, 2, 3).Err())
+	s.ExpectReplicas("worker", 1)
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
 }

@@ -20,8 +20,8 @@ import (
 
 // Without its CRDs, freshet says so and fails.
 func TestRunWithoutCRDs(t *testing.T) {
-	if world.withoutCRDs.err == nil || !strings.Contains(world.withoutCRDs.output, "install the CRDs first") {
-		t.Errorf("it said %q and ended with %v", world.withoutCRDs.output, world.withoutCRDs.err)
+	if withoutCRDs.err == nil || !strings.Contains(withoutCRDs.output, "install the CRDs first") {
+		t.Errorf("it said %q and ended with %v", withoutCRDs.output, withoutCRDs.err)
 	}
 }
 
@@ -31,7 +31,7 @@ func TestAdapterAuthenticates(t *testing.T) {
 	plain := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // its certificate is self-signed
 	}}
-	url := world.freshet.AdapterURL() + "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/s0-x"
+	url := world.Freshet.AdapterURL() + "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/s0-x"
 	for _, tt := range []struct {
 		reason string
 		token  string
@@ -62,8 +62,8 @@ func TestAdapterAuthenticates(t *testing.T) {
 func TestDiscovery(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	out, err := world.cluster.Kubectl(s.ctx, "get", "--raw", "/apis/external.metrics.k8s.io/v1beta1")
-	s.must(err)
+	out, err := world.Cluster.Kubectl(s.Ctx, "get", "--raw", "/apis/external.metrics.k8s.io/v1beta1")
+	s.Must(err)
 	if !strings.Contains(string(out), "ExternalMetricValueList") {
 		t.Errorf("it is %s", out)
 	}
@@ -75,12 +75,12 @@ func TestManifests(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	files, err := filepath.Glob("../../apis/keda/v1alpha1/testdata/manifests/*.yaml")
-	s.must(err)
+	s.Must(err)
 	if len(files) < 8 {
 		t.Fatalf("there are only %d manifests", len(files))
 	}
 	for _, file := range files {
-		if _, err := world.cluster.Kubectl(s.ctx, "apply", "--dry-run=server", "--validate=strict", "-f", file); err != nil &&
+		if _, err := world.Cluster.Kubectl(s.Ctx, "apply", "--dry-run=server", "--validate=strict", "-f", file); err != nil &&
 			!strings.Contains(err.Error(), "namespaces") { // of a manifest that names one
 			t.Errorf("%s: %v", filepath.Base(file), err)
 		}
@@ -88,9 +88,9 @@ func TestManifests(t *testing.T) {
 	refused := s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 		low, high := int32(3), int32(5)
 		so.Spec.MaxReplicaCount, so.Spec.MinReplicaCount = &low, &high
-		so.Namespace = s.namespace
+		so.Namespace = s.Namespace
 	})
-	if err := world.client.Create(s.ctx, refused); err == nil || !strings.Contains(err.Error(), "minReplicaCount") {
+	if err := world.Client.Create(s.Ctx, refused); err == nil || !strings.Contains(err.Error(), "minReplicaCount") {
 		t.Errorf("min above max: got %v", err)
 	}
 }
@@ -101,8 +101,8 @@ func TestExplain(t *testing.T) {
 	s := newScene(t)
 	for _, field := range []string{"scaledobject.spec.triggers.useCachedMetrics", "scaledobject.spec.advanced.restoreToOriginalReplicaCount",
 		"scaledjob.spec.scalingStrategy.strategy", "triggerauthentication.spec.secretTargetRef.key"} {
-		out, err := world.cluster.Kubectl(s.ctx, "explain", field)
-		s.must(err)
+		out, err := world.Cluster.Kubectl(s.Ctx, "explain", field)
+		s.Must(err)
 		_, description, ok := strings.Cut(string(out), "DESCRIPTION:")
 		if !ok || len(strings.TrimSpace(description)) < 20 || strings.Contains(description, "<empty>") {
 			t.Errorf("kubectl explain %s says %s", field, out)
@@ -115,19 +115,19 @@ func TestSelfMetrics(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
 	s.push(12)
-	s.deployment("worker", 0)
-	s.create(s.scaledObject(nil))
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
-	text, err := world.freshet.Metrics(s.ctx)
-	s.must(err)
-	labels := `{metric="s0-redis-orders",namespace="` + s.namespace + `",scaledObject="worker",scaler="redisScaler",triggerIndex="0",type="scaledobject"}`
+	s.Deployment("worker", 0)
+	s.Create(s.scaledObject(nil))
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	text, err := world.Freshet.Metrics(s.Ctx)
+	s.Must(err)
+	labels := `{metric="s0-redis-orders",namespace="` + s.Namespace + `",scaledObject="worker",scaler="redisScaler",triggerIndex="0",type="scaledobject"}`
 	for _, want := range []string{
 		"keda_scaler_metrics_value" + labels + " 12", "keda_scaler_active" + labels + " 1",
 		"keda_scaler_detail_errors_total" + labels + " 0", "keda_scaler_metrics_latency_seconds" + labels,
 		"keda_build_info{", `keda_trigger_registered_total{type="redis"}`,
-		`keda_resource_registered_total{namespace="` + s.namespace + `",type="scaled_object"} 1`,
-		`keda_scaled_object_paused{namespace="` + s.namespace + `",scaledObject="worker"} 0`,
-		`keda_internal_scale_loop_latency_seconds{namespace="` + s.namespace + `"`,
+		`keda_resource_registered_total{namespace="` + s.Namespace + `",type="scaled_object"} 1`,
+		`keda_scaled_object_paused{namespace="` + s.Namespace + `",scaledObject="worker"} 0`,
+		`keda_internal_scale_loop_latency_seconds{namespace="` + s.Namespace + `"`,
 		"controller_runtime_reconcile_total", "workqueue_depth",
 	} {
 		if !strings.Contains(text, want) {
@@ -142,37 +142,37 @@ func TestStandbyServes(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
 	s.push(8)
-	s.deployment("worker", 0)
-	s.create(s.scaledObject(nil))
-	s.expectReplicas("worker", 2)
+	s.Deployment("worker", 0)
+	s.Create(s.scaledObject(nil))
+	s.ExpectReplicas("worker", 2)
 
-	standby, err := local.New(world.program, world.kubeconfig, filepath.Join(t.TempDir(), "standby.log"), world.client)
-	s.must(err)
-	s.must(standby.Start(s.ctx))
+	standby, err := local.New(world.Program, world.Kubeconfig, filepath.Join(t.TempDir(), "standby.log"), world.Client)
+	s.Must(err)
+	s.Must(standby.Start(s.Ctx))
 	t.Cleanup(func() {
 		if err := standby.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	config, err := world.cluster.RESTConfig()
-	s.must(err)
+	config, err := world.Cluster.RESTConfig()
+	s.Must(err)
 	config.Insecure = true // its certificate is self-signed
 	config.CAFile, config.CAData = "", nil
 	admin, err := rest.HTTPClientFor(config)
-	s.must(err)
-	req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, standby.AdapterURL()+"/apis/external.metrics.k8s.io/v1beta1/namespaces/"+
-		s.namespace+"/s0-redis-orders?labelSelector=scaledobject.keda.sh%2Fname%3Dworker", nil)
-	s.must(err)
+	s.Must(err)
+	req, err := http.NewRequestWithContext(s.Ctx, http.MethodGet, standby.AdapterURL()+"/apis/external.metrics.k8s.io/v1beta1/namespaces/"+
+		s.Namespace+"/s0-redis-orders?labelSelector=scaledobject.keda.sh%2Fname%3Dworker", nil)
+	s.Must(err)
 	resp, err := admin.Do(req)
-	s.must(err)
+	s.Must(err)
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
-	s.must(err)
+	s.Must(err)
 	if !strings.Contains(string(body), `"value":"8"`) {
 		t.Errorf("the standby answers %s: %s", resp.Status, body)
 	}
-	text, err := standby.Metrics(s.ctx)
-	s.must(err)
+	text, err := standby.Metrics(s.Ctx)
+	s.Must(err)
 	if !strings.Contains(text, `leader_election_master_status{name="operator.keda.sh"} 0`) {
 		t.Error("the standby leads")
 	}

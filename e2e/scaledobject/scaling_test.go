@@ -19,29 +19,29 @@ import (
 func TestZeroToDemandToZero(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
-	s.deployment("worker", 0)
-	h := s.record("worker")
-	s.create(s.scaledObject(nil))
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	s.Deployment("worker", 0)
+	h := s.Record("worker")
+	s.Create(s.scaledObject(nil))
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
 
 	s.push(20)
-	s.expectReplicas("worker", 4)
-	s.expectHistory(h, 0, 4)
-	s.expectEvent("worker", "KEDAScaleTargetActivated", "from 0 to 4")
-	s.expectCondition("worker", kedav1alpha1.ConditionActive, metav1.ConditionTrue, "ScalerActive")
+	s.ExpectReplicas("worker", 4)
+	s.ExpectHistory(h, 0, 4)
+	s.ExpectEvent("worker", "KEDAScaleTargetActivated", "from 0 to 4")
+	s.ExpectCondition("worker", kedav1alpha1.ConditionActive, metav1.ConditionTrue, "ScalerActive")
 
 	s.push(20) // 40 items: the HPA's to do
-	s.expectReplicas("worker", 8)
-	s.expectHistory(h, 0, 4, 8)
+	s.ExpectReplicas("worker", 8)
+	s.ExpectHistory(h, 0, 4, 8)
 
 	s.drain()
 	drained := time.Now()
-	s.expectReplicas("worker", 0)
+	s.ExpectReplicas("worker", 0)
 	if took := time.Since(drained); took < 3*time.Second {
 		t.Errorf("it went to zero after %s, before the cooldown of 4 s less one read", took)
 	}
-	s.expectEvent("worker", "KEDAScaleTargetDeactivated", "to 0")
-	s.expectCondition("worker", kedav1alpha1.ConditionActive, metav1.ConditionFalse, "ScalerNotActive")
+	s.ExpectEvent("worker", "KEDAScaleTargetDeactivated", "to 0")
+	s.ExpectCondition("worker", kedav1alpha1.ConditionActive, metav1.ConditionFalse, "ScalerNotActive")
 }
 
 // The scale-up rules of the HPA hold for activation too.
@@ -49,16 +49,16 @@ func TestActivationKeepsScaleUpRules(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
 	s.push(50)
-	s.deployment("worker", 0)
-	h := s.record("worker")
-	s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
+	s.Deployment("worker", 0)
+	h := s.Record("worker")
+	s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 		so.Spec.Advanced.HorizontalPodAutoscalerConfig.Behavior.ScaleUp = &autoscalingv2.HPAScalingRules{
 			Policies: []autoscalingv2.HPAScalingPolicy{{Type: autoscalingv2.PodsScalingPolicy, Value: 1, PeriodSeconds: 600}},
 		}
 	}))
-	s.expectReplicas("worker", 2)
-	s.expectEvent("worker", "KEDAScaleTargetActivated", "the scale-up rules allow 2")
-	s.expectHistory(h, 0, 2)
+	s.ExpectReplicas("worker", 2)
+	s.ExpectEvent("worker", "KEDAScaleTargetActivated", "the scale-up rules allow 2")
+	s.ExpectHistory(h, 0, 2)
 }
 
 // The stock HPA reads our value and makes the average of it.
@@ -66,13 +66,13 @@ func TestHPAReadsAverages(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
 	s.push(7)
-	s.deployment("worker", 2)
-	s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
+	s.Deployment("worker", 2)
+	s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 		so.Spec.MinReplicaCount = ptr.To[int32](2)
 		so.Labels = map[string]string{"team": "orders"}
 	}))
-	s.eventually("an average of 3500m", func() error {
-		hpa := s.hpa("keda-hpa-worker")
+	s.Eventually("an average of 3500m", func() error {
+		hpa := s.HPA("keda-hpa-worker")
 		for _, m := range hpa.Status.CurrentMetrics {
 			if m.External != nil && m.External.Current.AverageValue != nil {
 				if got := m.External.Current.AverageValue.String(); got == "3500m" {
@@ -83,7 +83,7 @@ func TestHPAReadsAverages(t *testing.T) {
 		}
 		return fmt.Errorf("conditions: %+v", hpa.Status.Conditions)
 	})
-	hpa := s.hpa("keda-hpa-worker")
+	hpa := s.HPA("keda-hpa-worker")
 	target := hpa.Spec.Metrics[0].External
 	if target.Target.AverageValue.String() != "5" || target.Metric.Name != "s0-redis-orders" ||
 		target.Metric.Selector.MatchLabels["scaledobject.keda.sh/name"] != "worker" {
@@ -92,29 +92,29 @@ func TestHPAReadsAverages(t *testing.T) {
 	if *hpa.Spec.MinReplicas != 2 || hpa.Spec.MaxReplicas != 10 || hpa.Labels["team"] != "orders" {
 		t.Errorf("the HPA is %+v", hpa)
 	}
-	s.expectCondition("worker", kedav1alpha1.ConditionHPAActive, metav1.ConditionTrue, "HPAActive")
+	s.ExpectCondition("worker", kedav1alpha1.ConditionHPAActive, metav1.ConditionTrue, "HPAActive")
 }
 
 // An HPA that somebody edits or deletes comes back as it should be.
 func TestHPAIsKept(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
-	s.deployment("worker", 1)
-	s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) { so.Spec.MinReplicaCount = ptr.To[int32](1) }))
-	hpa := s.hpa("keda-hpa-worker")
+	s.Deployment("worker", 1)
+	s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) { so.Spec.MinReplicaCount = ptr.To[int32](1) }))
+	hpa := s.HPA("keda-hpa-worker")
 	edited := hpa.DeepCopy()
 	edited.Spec.MaxReplicas = 77
-	s.must(world.client.Patch(s.ctx, edited, client.MergeFrom(hpa)))
-	s.eventually("the maximum of 10", func() error {
-		if got := s.hpa("keda-hpa-worker").Spec.MaxReplicas; got != 10 {
+	s.Must(world.Client.Patch(s.Ctx, edited, client.MergeFrom(hpa)))
+	s.Eventually("the maximum of 10", func() error {
+		if got := s.HPA("keda-hpa-worker").Spec.MaxReplicas; got != 10 {
 			return fmt.Errorf("it is %d", got)
 		}
 		return nil
 	})
-	uid := s.hpa("keda-hpa-worker").UID
-	s.must(world.client.Delete(s.ctx, s.hpa("keda-hpa-worker")))
-	s.eventually("a new HPA", func() error {
-		if s.hpa("keda-hpa-worker").UID == uid {
+	uid := s.HPA("keda-hpa-worker").UID
+	s.Must(world.Client.Delete(s.Ctx, s.HPA("keda-hpa-worker")))
+	s.Eventually("a new HPA", func() error {
+		if s.HPA("keda-hpa-worker").UID == uid {
 			return fmt.Errorf("it is the old one")
 		}
 		return nil
@@ -125,15 +125,15 @@ func TestHPAIsKept(t *testing.T) {
 func TestIdleReplicas(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
-	s.deployment("worker", 3)
-	s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
+	s.Deployment("worker", 3)
+	s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 		so.Spec.MinReplicaCount, so.Spec.IdleReplicaCount = ptr.To[int32](2), ptr.To[int32](0)
 	}))
-	s.expectReplicas("worker", 0)
+	s.ExpectReplicas("worker", 0)
 	s.push(1)
-	s.expectReplicas("worker", 2)
+	s.ExpectReplicas("worker", 2)
 	s.drain()
-	s.expectReplicas("worker", 0)
+	s.ExpectReplicas("worker", 0)
 }
 
 // One hundred objects on one Redis are one connection.
@@ -143,18 +143,18 @@ func TestManyObjectsShareOneConnection(t *testing.T) {
 	const objects = 100
 	for i := range objects {
 		name := fmt.Sprintf("worker-%d", i)
-		s.deployment(name, 0)
-		s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
+		s.Deployment(name, 0)
+		s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 			so.Name, so.Spec.ScaleTargetRef.Name = name, name
 			so.Spec.Triggers[0].Metadata["listName"] = name
 		}))
 	}
 	for i := range objects {
-		s.expectCondition(fmt.Sprintf("worker-%d", i), kedav1alpha1.ConditionReady, metav1.ConditionTrue, "")
+		s.ExpectCondition(fmt.Sprintf("worker-%d", i), kedav1alpha1.ConditionReady, metav1.ConditionTrue, "")
 	}
 	c := s.client()
-	list, err := c.ClientList(s.ctx).Result()
-	s.must(err)
+	list, err := c.ClientList(s.Ctx).Result()
+	s.Must(err)
 	connections := 0
 	for line := range splitLines(list) {
 		if line != "" {

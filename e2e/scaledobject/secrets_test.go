@@ -17,36 +17,36 @@ func TestSecretsAreSeenNowhere(t *testing.T) {
 	t.Parallel()
 	const right, wrong = "S3NT1N3L-right", "S3NT1N3L-wrong"
 	s := newScene(t).withRedis(servers.RedisOptions{Password: right})
-	s.deployment("worker", 0)
+	s.Deployment("worker", 0)
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "redis"}, StringData: map[string]string{"password": wrong}}
-	s.create(secret, &kedav1alpha1.TriggerAuthentication{
+	s.Create(secret, &kedav1alpha1.TriggerAuthentication{
 		ObjectMeta: metav1.ObjectMeta{Name: "redis"},
 		Spec: kedav1alpha1.TriggerAuthenticationSpec{SecretTargetRef: []kedav1alpha1.AuthSecretTargetRef{
 			{Parameter: "password", Name: "redis", Key: "password"},
 		}},
 	})
 	s.push(15)
-	s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
+	s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 		so.Spec.Triggers[0].AuthenticationRef = &kedav1alpha1.AuthenticationRef{Name: "redis"}
 		so.Spec.Triggers[0].Metadata["databaseIndx"] = wrong // a key that is not known
 	}))
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "TriggerError", "refused the credentials")
-	s.expectCondition("worker", kedav1alpha1.ConditionWarning, metav1.ConditionTrue, "TriggerParameters", "databaseIndx is not known")
-	s.expectEvent("worker", "KEDAScalerInfo", "databaseIndx is not known")
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "TriggerError", "refused the credentials")
+	s.ExpectCondition("worker", kedav1alpha1.ConditionWarning, metav1.ConditionTrue, "TriggerParameters", "databaseIndx is not known")
+	s.ExpectEvent("worker", "KEDAScalerInfo", "databaseIndx is not known")
 
 	secret.StringData = map[string]string{"password": right}
-	s.must(world.client.Update(s.ctx, secret))
-	s.expectReplicas("worker", 3)
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	s.Must(world.Client.Update(s.Ctx, secret))
+	s.ExpectReplicas("worker", 3)
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
 
-	objects, err := world.cluster.Kubectl(s.ctx, "-n", s.namespace, "get", "events,hpa,deploy,ta", "-o", "yaml")
-	s.must(err)
-	status, err := world.cluster.Kubectl(s.ctx, "-n", s.namespace, "get", "so", "-o", "jsonpath={.items[*].status}")
-	s.must(err)
-	metrics, err := world.freshet.Metrics(s.ctx)
-	s.must(err)
-	log, err := world.freshet.Log()
-	s.must(err)
+	objects, err := world.Cluster.Kubectl(s.Ctx, "-n", s.Namespace, "get", "events,hpa,deploy,ta", "-o", "yaml")
+	s.Must(err)
+	status, err := world.Cluster.Kubectl(s.Ctx, "-n", s.Namespace, "get", "so", "-o", "jsonpath={.items[*].status}")
+	s.Must(err)
+	metrics, err := world.Freshet.Metrics(s.Ctx)
+	s.Must(err)
+	log, err := world.Freshet.Log()
+	s.Must(err)
 	for place, text := range map[string]string{"objects": string(objects), "status": string(status), "metrics": metrics, "log": log} {
 		if text == "" {
 			t.Errorf("there is nothing to look at in %s", place)

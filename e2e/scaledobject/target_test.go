@@ -38,22 +38,22 @@ func TestCustomResourceTarget(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
 	crd := &unstructured.Unstructured{}
-	s.must(crd.UnmarshalJSON([]byte(rolloutCRD)))
-	s.must(world.client.Create(s.ctx, crd))
-	t.Cleanup(func() { _ = world.client.Delete(s.ctx, crd) })
+	s.Must(crd.UnmarshalJSON([]byte(rolloutCRD)))
+	s.Must(world.Client.Create(s.Ctx, crd))
+	t.Cleanup(func() { _ = world.Client.Delete(s.Ctx, crd) })
 	rollout := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "example.dev/v1", "kind": "Rollout",
-		"metadata": map[string]any{"name": "worker", "namespace": s.namespace},
+		"metadata": map[string]any{"name": "worker", "namespace": s.Namespace},
 		"spec":     map[string]any{"replicas": int64(0)},
 	}}
-	s.eventually("the new kind", func() error { return world.client.Create(s.ctx, rollout.DeepCopy()) })
-	s.create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
+	s.Eventually("the new kind", func() error { return world.Client.Create(s.Ctx, rollout.DeepCopy()) })
+	s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 		so.Spec.ScaleTargetRef = kedav1alpha1.ScaleTarget{APIVersion: "example.dev/v1", Kind: "Rollout", Name: "worker"}
 	}))
 	replicas := func(want int64) func() error {
 		return func() error {
 			got := rollout.DeepCopy()
-			if err := world.client.Get(s.ctx, client.ObjectKeyFromObject(got), got); err != nil {
+			if err := world.Client.Get(s.Ctx, client.ObjectKeyFromObject(got), got); err != nil {
 				return err
 			}
 			if n, _, _ := unstructured.NestedInt64(got.Object, "spec", "replicas"); n != want {
@@ -62,28 +62,28 @@ func TestCustomResourceTarget(t *testing.T) {
 			return nil
 		}
 	}
-	s.expectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
 	s.push(15)
-	s.eventually("3 replicas of the rollout", replicas(3))
+	s.Eventually("3 replicas of the rollout", replicas(3))
 	s.drain()
-	s.eventually("no replicas of the rollout", replicas(0))
+	s.Eventually("no replicas of the rollout", replicas(0))
 }
 
 // A StatefulSet is a target like a Deployment.
 func TestStatefulSetTarget(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
-	d := s.deployment("template", 0)
+	d := s.Deployment("template", 0)
 	set := &appsv1.StatefulSet{
 		ObjectMeta: metav1.ObjectMeta{Name: "worker"},
 		Spec: appsv1.StatefulSetSpec{
 			Replicas: ptr.To[int32](0), Selector: d.Spec.Selector, Template: d.Spec.Template, ServiceName: "worker",
 		},
 	}
-	s.create(set, s.scaledObject(func(so *kedav1alpha1.ScaledObject) { so.Spec.ScaleTargetRef.Kind = "StatefulSet" }))
+	s.Create(set, s.scaledObject(func(so *kedav1alpha1.ScaledObject) { so.Spec.ScaleTargetRef.Kind = "StatefulSet" }))
 	s.push(11)
-	s.eventually("3 replicas of the StatefulSet", func() error {
-		s.must(world.client.Get(s.ctx, client.ObjectKeyFromObject(set), set))
+	s.Eventually("3 replicas of the StatefulSet", func() error {
+		s.Must(world.Client.Get(s.Ctx, client.ObjectKeyFromObject(set), set))
 		if *set.Spec.Replicas != 3 {
 			return errors.New("not yet")
 		}
@@ -96,12 +96,12 @@ func TestActiveWorkloadComesBack(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
 	s.push(10)
-	d := s.deployment("worker", 0)
-	s.create(s.scaledObject(nil))
-	s.expectReplicas("worker", 2)
-	_, err := world.cluster.Kubectl(s.ctx, "-n", s.namespace, "scale", "deployment", d.Name, "--replicas=0")
-	s.must(err)
-	s.expectReplicas("worker", 2)
+	d := s.Deployment("worker", 0)
+	s.Create(s.scaledObject(nil))
+	s.ExpectReplicas("worker", 2)
+	_, err := world.Cluster.Kubectl(s.Ctx, "-n", s.Namespace, "scale", "deployment", d.Name, "--replicas=0")
+	s.Must(err)
+	s.ExpectReplicas("worker", 2)
 }
 
 // A paused workload stays as it is, at the count that the annotation may name,
@@ -109,19 +109,19 @@ func TestActiveWorkloadComesBack(t *testing.T) {
 func TestPause(t *testing.T) {
 	t.Parallel()
 	s := newScene(t).withRedis(servers.RedisOptions{})
-	s.deployment("worker", 0)
+	s.Deployment("worker", 0)
 	so := s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
 		so.Annotations = map[string]string{kedav1alpha1.AnnotationPausedReplicas: "1"}
 	})
-	s.create(so)
-	s.expectReplicas("worker", 1)
-	s.expectCondition("worker", kedav1alpha1.ConditionPaused, metav1.ConditionTrue, "ScaledObjectPaused")
+	s.Create(so)
+	s.ExpectReplicas("worker", 1)
+	s.ExpectCondition("worker", kedav1alpha1.ConditionPaused, metav1.ConditionTrue, "ScaledObjectPaused")
 	s.push(20)
-	h := s.record("worker")
+	h := s.Record("worker")
 	before := so.DeepCopy()
 	so.Annotations = nil
-	s.must(world.client.Patch(s.ctx, so, client.MergeFrom(before)))
-	s.expectCondition("worker", kedav1alpha1.ConditionPaused, metav1.ConditionFalse, "ScaledObjectUnpaused")
-	s.expectReplicas("worker", 4)
-	s.expectHistory(h, 1, 4)
+	s.Must(world.Client.Patch(s.Ctx, so, client.MergeFrom(before)))
+	s.ExpectCondition("worker", kedav1alpha1.ConditionPaused, metav1.ConditionFalse, "ScaledObjectUnpaused")
+	s.ExpectReplicas("worker", 4)
+	s.ExpectHistory(h, 1, 4)
 }

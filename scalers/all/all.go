@@ -3,7 +3,11 @@
 package all
 
 import (
-	_ "github.com/freshet-io/freshet/scalers/azure"   // azure-queue
-	_ "github.com/freshet-io/freshet/scalers/observe" // metrics-api, prometheus
-	_ "github.com/freshet-io/freshet/scalers/store"   // redis
+	_ "github.com/freshet-io/freshet/scalers/azure"    // azure-queue
+	_ "github.com/freshet-io/freshet/scalers/external" // external, external-push
+	_ "github.com/freshet-io/freshet/scalers/kube"     // cpu, cron, kubernetes-resource, kubernetes-workload, memory
+	_ "github.com/freshet-io/freshet/scalers/observe"  // metrics-api, prometheus
+	_ "github.com/freshet-io/freshet/scalers/queue"    // rabbitmq
+	_ "github.com/freshet-io/freshet/scalers/store"    // redis
+	_ "github.com/freshet-io/freshet/scalers/stream"   // apache-kafka, kafka
 )

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -129,7 +130,8 @@ func TestSecretsStaySecret(t *testing.T) {
 	eachKind(t, func(t *testing.T, r *scalers.Registration) {
 		for _, f := range r.Plan.Fields() {
 			if f.Type != reflect.TypeFor[param.Secret]() {
-				if secretive.MatchString(f.Key) && !strings.HasSuffix(f.Key, "URI") {
+				if secretive.MatchString(f.Key) && !strings.HasSuffix(strings.ToUpper(f.Key), "URI") && len(f.Enum) == 0 &&
+					!slices.Contains(public[r.Types[0]], f.Key) {
 					t.Errorf("parameter %s sounds secret and is not of type param.Secret", f.Key)
 				}
 				continue
@@ -162,6 +164,11 @@ func TestSecretsStaySecret(t *testing.T) {
 // secretive are names of parameters that hold secrets.
 var secretive = regexp.MustCompile(`(?i)(password|secret|token|apikey|^key$)`)
 
+// public are parameters of a type that only sound secret.
+var public = map[string][]string{
+	"kubernetes-resource": {"key"}, // the name of one in the object's data
+}
+
 // TestEveryParameterIsExplained reads the source: the comment of a field is what
 // its page says of the parameter.
 func TestEveryParameterIsExplained(t *testing.T) {
@@ -180,4 +187,17 @@ func TestEveryParameterIsExplained(t *testing.T) {
 			sentence(all[i].Types[0]+" "+p.Key, p.Text)
 		}
 	}
+}
+
+// TestEveryTriggerHasFixtures: what a trigger makes of good and bad replies is
+// recorded, unless nothing is read.
+func TestEveryTriggerHasFixtures(t *testing.T) {
+	eachKind(t, func(t *testing.T, r *scalers.Registration) {
+		for _, typ := range r.Types {
+			folder := filepath.Join("..", r.Category, "testdata", typ)
+			if _, err := os.Stat(folder); err != nil && !r.Resource {
+				t.Errorf("there are no fixtures of %s: %v", typ, err)
+			}
+		}
+	})
 }

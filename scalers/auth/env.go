@@ -6,34 +6,38 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/scalers"
 )
 
-// envSource takes parameters from the environment of the workload's containers.
-func envSource(ctx context.Context, r *Resolver, spec *kedav1alpha1.TriggerAuthenticationSpec, at place, params map[string]string) error {
-	for _, ref := range spec.Env {
-		w := at.workload
+// readEnv takes parameters from the environment of the workload's containers.
+func readEnv(ctx context.Context, q *Request) error {
+	for _, ref := range q.Spec.Env {
+		w := q.workload
 		if ref.ContainerName != "" {
 			w.Container = ref.ContainerName
 		}
-		env, err := r.Environment(ctx, w)
+		env, err := q.resolver.Environment(ctx, w)
 		if err != nil {
 			return err
 		}
 		value, ok := env[ref.Name]
-		if !ok {
+		switch {
+		case !ok && q.resolver.restricted(w.Namespace):
+			return scalers.ConfigurationError("env names the variable %s, which the target's container does not set, or takes from a Secret: "+
+				"only Secrets of namespace %s may be read (KEDA_RESTRICT_SECRET_ACCESS is true)", ref.Name, q.resolver.OwnNamespace)
+		case !ok:
 			return scalers.ConfigurationError("env names the variable %s, which the target's container does not set", ref.Name)
 		}
-		params[ref.Parameter] = value
+		q.Set(ref.Parameter, value)
 	}
 	return nil
 }
 
 // Environment returns the variables that the workload's container is started
 // with, as far as they do not depend on the pod: literal values with $(NAME)
-// expanded, and keys of ConfigMaps and Secrets, one by one or all of one. It is
-// empty when the workload has no pod template.
+// expanded, and keys of ConfigMaps and Secrets, one by one or all of one. Secrets
+// that may not be read are passed over. It is empty when the workload has no pod
+// template.
 func (r *Resolver) Environment(ctx context.Context, w Workload) (map[string]string, error) {
 	spec, err := w.PodSpec(ctx)
 	if err != nil || spec == nil {
@@ -80,7 +84,7 @@ func (r *Resolver) envFrom(ctx context.Context, namespace string, from corev1.En
 		for key, value := range cm.Data {
 			env[from.Prefix+key] = value
 		}
-	case from.SecretRef != nil:
+	case from.SecretRef != nil && !r.restricted(namespace):
 		var secret corev1.Secret
 		err := r.get(ctx, namespace, from.SecretRef.Name, &secret, "Secret", "envFrom of the target's container")
 		if err != nil && !optional(from.SecretRef.Optional, err) {
@@ -106,7 +110,7 @@ func (r *Resolver) envVar(ctx context.Context, namespace string, v corev1.EnvVar
 		} else if !optional(from.ConfigMapKeyRef.Optional, err) {
 			return err
 		}
-	case from.SecretKeyRef != nil:
+	case from.SecretKeyRef != nil && !r.restricted(namespace):
 		value, err := r.secretKey(ctx, namespace, from.SecretKeyRef.Name, from.SecretKeyRef.Key, asker)
 		if err == nil {
 			env[v.Name] = value

@@ -1,10 +1,10 @@
-// Package auth resolves what a trigger authenticates with: the parameters that
-// a TriggerAuthentication names, from wherever it keeps them. A thing that is
-// missing is an error and never an empty credential.
 package auth
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,13 +14,44 @@ import (
 	"github.com/freshet-io/freshet/scalers"
 )
 
-// Resolver reads authentications and what they refer to.
-type Resolver struct {
-	// Reader reads the cluster's objects, from a cache where there is one.
-	Reader client.Reader
+// Options say how authentications are resolved. Zero values are the defaults.
+type Options struct {
 	// ClusterNamespace is where a ClusterTriggerAuthentication finds what it
 	// refers to.
 	ClusterNamespace string
+	// OwnNamespace is Freshet's. With RestrictSecrets no Secret of another
+	// namespace is read.
+	OwnNamespace    string
+	RestrictSecrets bool
+	// FileRoot is the folder that filePath is relative to; "" allows no files.
+	FileRoot string
+	// TokenLife is how long a bound ServiceAccount token is asked to live.
+	// Default: 1 h.
+	TokenLife time.Duration
+	// RefreshPeriod is how often a remote store or a file is asked again.
+	// Default: 1 min.
+	RefreshPeriod time.Duration
+	// Timeout bounds a resolve, and each call to a remote store. Default: 3 s.
+	Timeout time.Duration
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+	// Log is told when a store stops answering and when it is back. Default:
+	// discarded.
+	Log *slog.Logger
+}
+
+// Resolver reads authentications and what they refer to. Its fields are set
+// before the first resolve. It is safe for concurrent use.
+type Resolver struct {
+	Options
+	// Reader reads the cluster's objects, from a cache where there is one.
+	Reader client.Reader
+	// Live reads ServiceAccounts, of which no cache is kept. Default: Reader.
+	Live client.Reader
+	// Tokens requests tokens of ServiceAccounts; a client.Client does.
+	Tokens client.SubResourceClientConstructor
+
+	cache cache
 }
 
 // Workload is what an authentication may take from the target of an object.
@@ -33,67 +64,55 @@ type Workload struct {
 	PodSpec func(ctx context.Context) (*corev1.PodSpec, error)
 }
 
-// sources are the places that an authentication takes parameters from, in
-// order: a later one overwrites what an earlier one gave.
-var sources = []source{envSource, configMapSource, secretSource}
-
-// source adds the parameters of one place of the specification to params.
-type source func(ctx context.Context, r *Resolver, spec *kedav1alpha1.TriggerAuthenticationSpec, at place, params map[string]string) error
-
-// place is where an authentication stands.
-type place struct {
-	namespace string
-	workload  Workload
-}
-
-// Resolve returns the parameters that ref gives a trigger of the workload; none
-// when ref is nil. An error names what is missing and is of class
-// Configuration, or Unavailable when the cluster could not be asked.
-func (r *Resolver) Resolve(ctx context.Context, w Workload, ref *kedav1alpha1.AuthenticationRef) (map[string]string, error) {
+// Resolve returns what ref gives a trigger of the workload; nothing when ref is
+// nil. An error names what is missing and is of class Configuration, or
+// Authentication when a store refuses, or Unavailable when the cluster or a
+// store could not be asked; Refresh then says when to try again.
+func (r *Resolver) Resolve(ctx context.Context, w Workload, ref *kedav1alpha1.AuthenticationRef) (Resolved, error) {
 	if ref == nil {
-		return nil, nil
+		return Resolved{}, nil
 	}
-	spec, namespace, err := r.spec(ctx, w.Namespace, ref)
-	if err != nil {
-		return nil, err
+	ctx, cancel := context.WithTimeout(ctx, r.timeout())
+	defer cancel()
+	q := &Request{resolver: r, workload: w, cluster: ref.EffectiveKind() == kedav1alpha1.KindClusterTriggerAuthentication}
+	if err := q.find(ctx, ref); err != nil {
+		return Resolved{}, err
 	}
-	if field := unsupported(spec); field != "" {
-		return nil, scalers.ConfigurationError("%s %s uses %s, which this version of Freshet cannot read",
-			ref.EffectiveKind(), ref.Name, field)
+	if err := q.run(ctx); err != nil {
+		return Resolved{Refresh: q.refresh}, fmt.Errorf("%s %s: %w", ref.EffectiveKind(), ref.Name, err)
 	}
-	params := map[string]string{}
-	for _, add := range sources {
-		if err := add(ctx, r, spec, place{namespace: namespace, workload: w}, params); err != nil {
-			return nil, err
-		}
-	}
-	return params, nil
+	return Resolved{Params: q.params, Identity: q.identity, Refresh: q.refresh}, nil
 }
 
-// spec reads the authentication and tells where what it refers to is.
-func (r *Resolver) spec(ctx context.Context, namespace string, ref *kedav1alpha1.AuthenticationRef) (*kedav1alpha1.TriggerAuthenticationSpec, string, error) {
+// find reads the authentication and tells where what it refers to is.
+func (q *Request) find(ctx context.Context, ref *kedav1alpha1.AuthenticationRef) error {
+	r := q.resolver
 	switch ref.EffectiveKind() {
 	case kedav1alpha1.KindTriggerAuthentication:
 		var ta kedav1alpha1.TriggerAuthentication
-		if err := r.get(ctx, namespace, ref.Name, &ta, "TriggerAuthentication", "authenticationRef"); err != nil {
-			return nil, "", err
+		if err := r.get(ctx, q.workload.Namespace, ref.Name, &ta, "TriggerAuthentication", "authenticationRef"); err != nil {
+			return err
 		}
-		return &ta.Spec, namespace, nil
+		q.Spec, q.Namespace = &ta.Spec, q.workload.Namespace
 	case kedav1alpha1.KindClusterTriggerAuthentication:
 		var cta kedav1alpha1.ClusterTriggerAuthentication
 		if err := r.get(ctx, "", ref.Name, &cta, "ClusterTriggerAuthentication", "authenticationRef"); err != nil {
-			return nil, "", err
+			return err
 		}
-		return &cta.Spec, r.ClusterNamespace, nil
+		q.Spec, q.Namespace = &cta.Spec, r.ClusterNamespace
 	default:
-		return nil, "", scalers.ConfigurationError(
+		return scalers.ConfigurationError(
 			"authenticationRef has the kind %q: use TriggerAuthentication or ClusterTriggerAuthentication", ref.Kind)
 	}
+	return nil
 }
 
 // get reads an object and says, when it is missing, who asked for it.
 func (r *Resolver) get(ctx context.Context, namespace, name string, obj client.Object, kind, asker string) error {
-	err := r.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, obj)
+	return explainGet(r.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, obj), namespace, name, kind, asker)
+}
+
+func explainGet(err error, namespace, name, kind, asker string) error {
 	where := ""
 	if namespace != "" {
 		where = " in namespace " + namespace
@@ -107,25 +126,27 @@ func (r *Resolver) get(ctx context.Context, namespace, name string, obj client.O
 	return nil
 }
 
-// unsupported names the first field of spec that is set and has no source yet.
-func unsupported(spec *kedav1alpha1.TriggerAuthenticationSpec) string {
-	switch {
-	case spec.PodIdentity != nil && spec.PodIdentity.Provider != kedav1alpha1.PodIdentityProviderNone:
-		return "podIdentity"
-	case spec.FilePath != "":
-		return "filePath"
-	case spec.HashiCorpVault != nil:
-		return "hashiCorpVault"
-	case spec.AzureKeyVault != nil:
-		return "azureKeyVault"
-	case spec.GCPSecretManager != nil:
-		return "gcpSecretManager"
-	case spec.AwsSecretManager != nil:
-		return "awsSecretManager"
-	case len(spec.BoundServiceAccountToken) > 0:
-		return "boundServiceAccountToken"
-	case spec.OAuth2 != nil:
-		return "oauth2"
+func (r *Resolver) timeout() time.Duration { return orDefault(r.Timeout, 3*time.Second) }
+
+func (r *Resolver) refreshPeriod() time.Duration { return orDefault(r.RefreshPeriod, time.Minute) }
+
+func (r *Resolver) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
 	}
-	return ""
+	return r.Now()
+}
+
+func (r *Resolver) log() *slog.Logger {
+	if r.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return r.Log
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
 }

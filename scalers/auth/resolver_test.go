@@ -69,8 +69,8 @@ func resolver(t *testing.T, objects ...client.Object) *auth.Resolver {
 		}
 	}
 	return &auth.Resolver{
-		Reader:           fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(),
-		ClusterNamespace: "freshet",
+		Reader:  fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).Build(),
+		Options: auth.Options{ClusterNamespace: "freshet", OwnNamespace: "freshet"},
 	}
 }
 
@@ -180,7 +180,7 @@ func TestResolve(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
 			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
+			if diff := cmp.Diff(auth.Resolved{Params: tc.want}, got); diff != "" {
 				t.Errorf("%s: (-want +got)\n%s", tc.reason, diff)
 			}
 		})
@@ -241,28 +241,23 @@ func TestMissingThingsAreNamed(t *testing.T) {
 	}
 }
 
-func TestUnsupportedSourcesAreNamed(t *testing.T) {
-	provider := &kedav1alpha1.AuthPodIdentity{Provider: kedav1alpha1.PodIdentityProviderAws}
+// A source that is a package of its own is missing from a program that does not
+// import it, as this one.
+func TestSourcesThatAreLeftOutAreNamed(t *testing.T) {
 	for field, spec := range map[string]kedav1alpha1.TriggerAuthenticationSpec{
-		"podIdentity":      {PodIdentity: provider},
-		"filePath":         {FilePath: "a.json"},
 		"hashiCorpVault":   {HashiCorpVault: &kedav1alpha1.HashiCorpVault{}},
 		"azureKeyVault":    {AzureKeyVault: &kedav1alpha1.AzureKeyVault{}},
 		"gcpSecretManager": {GCPSecretManager: &kedav1alpha1.GCPSecretManager{}},
 		"awsSecretManager": {AwsSecretManager: &kedav1alpha1.AwsSecretManager{}},
-		"boundServiceAccountToken": {
-			BoundServiceAccountToken: []kedav1alpha1.BoundServiceAccountToken{{Parameter: "p", ServiceAccountName: "s"}},
-		},
-		"oauth2": {OAuth2: &kedav1alpha1.OAuth2{}},
 	} {
 		t.Run(field, func(t *testing.T) {
 			spec.SecretTargetRef = secretRef("password", "credentials", "pass").SecretTargetRef
 			r := resolver(t, secret("credentials", m{"pass": "x"}), authentication("it", spec))
-			params, err := r.Resolve(t.Context(), workload(), ref("it"))
+			got, err := r.Resolve(t.Context(), workload(), ref("it"))
 			if err == nil {
-				t.Fatalf("resolved to %v, and %s may have been meant", params, field)
+				t.Fatalf("resolved to %v, and %s may have been meant", got, field)
 			}
-			wantConfiguration(t, err, field, "it")
+			wantConfiguration(t, err, field, "it", "leaves out")
 		})
 	}
 }

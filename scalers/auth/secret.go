@@ -5,35 +5,27 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/scalers"
 )
 
-// secretSource takes parameters from keys of Secrets.
-func secretSource(ctx context.Context, r *Resolver, spec *kedav1alpha1.TriggerAuthenticationSpec, at place, params map[string]string) error {
-	for _, ref := range spec.SecretTargetRef {
-		value, err := r.secretKey(ctx, at.namespace, ref.Name, ref.Key, "secretTargetRef")
+// readSecrets takes parameters from keys of Secrets.
+func readSecrets(ctx context.Context, q *Request) error {
+	for _, ref := range q.Spec.SecretTargetRef {
+		value, err := q.resolver.secretKey(ctx, q.Namespace, ref.Name, ref.Key, "secretTargetRef")
 		if err != nil {
 			return err
 		}
-		params[ref.Parameter] = value
-	}
-	return nil
-}
-
-// configMapSource takes parameters from keys of ConfigMaps.
-func configMapSource(ctx context.Context, r *Resolver, spec *kedav1alpha1.TriggerAuthenticationSpec, at place, params map[string]string) error {
-	for _, ref := range spec.ConfigMapTargetRef {
-		value, err := r.configMapKey(ctx, at.namespace, ref.Name, ref.Key, "configMapTargetRef")
-		if err != nil {
-			return err
-		}
-		params[ref.Parameter] = value
+		q.Set(ref.Parameter, value)
 	}
 	return nil
 }
 
 func (r *Resolver) secretKey(ctx context.Context, namespace, name, key, asker string) (string, error) {
+	if r.restricted(namespace) {
+		return "", scalers.ConfigurationError("%s names Secret %q in namespace %s, and only Secrets of namespace %s may be read "+
+			"(KEDA_RESTRICT_SECRET_ACCESS is true): use a ClusterTriggerAuthentication, or lift the restriction",
+			asker, name, namespace, r.OwnNamespace)
+	}
 	var secret corev1.Secret
 	if err := r.get(ctx, namespace, name, &secret, "Secret", asker); err != nil {
 		return "", err
@@ -46,15 +38,7 @@ func (r *Resolver) secretKey(ctx context.Context, namespace, name, key, asker st
 	return string(value), nil
 }
 
-func (r *Resolver) configMapKey(ctx context.Context, namespace, name, key, asker string) (string, error) {
-	var cm corev1.ConfigMap
-	if err := r.get(ctx, namespace, name, &cm, "ConfigMap", asker); err != nil {
-		return "", err
-	}
-	value, ok := cm.Data[key]
-	if !ok {
-		return "", scalers.ConfigurationError("%s names key %q of ConfigMap %q in namespace %s, which has no such key",
-			asker, key, name, namespace)
-	}
-	return value, nil
+// restricted tells whether Secrets of the namespace may not be read.
+func (r *Resolver) restricted(namespace string) bool {
+	return r.RestrictSecrets && namespace != r.OwnNamespace
 }

@@ -2,9 +2,11 @@ package conn
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -185,11 +187,7 @@ func (c *HTTPConn) Get(ctx context.Context, address *url.URL, headers http.Heade
 	}
 	response, err := c.client.Do(request)
 	if err != nil {
-		var outer *url.Error
-		if errors.As(err, &outer) { // its text has the whole address
-			err = outer.Err
-		}
-		return nil, fmt.Errorf("reading %s: %w", name, err)
+		return nil, fmt.Errorf("reading %s: %w", name, networkError(err))
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
@@ -207,6 +205,24 @@ func (c *HTTPConn) Get(ctx context.Context, address *url.URL, headers http.Heade
 		return nil, scalers.ConfigurationError("%s answers with more than %d MiB", name, mostBody>>20)
 	}
 	return &Answer{URL: name, Body: body, WebPage: strings.HasPrefix(response.Header.Get("Content-Type"), "text/html")}, nil
+}
+
+// networkError is err without the whole address, and with what to change where
+// that is known.
+func networkError(err error) error {
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		err = outer.Err
+	}
+	var remote *net.OpError
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &remote) && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "certificate"):
+		return scalers.AuthenticationError("the server refused the client certificate: check parameters cert and key, and that authModes has tls: %w", err)
+	case errors.As(err, &unknown):
+		return scalers.UnavailableError("if it is the right server, give the authority that signed its certificate as parameter ca: %w", err)
+	}
+	return err
 }
 
 // authorize puts into the request what proves who asks: last what signs all of

@@ -179,8 +179,8 @@ func (t *Tokens) explain(err error) error {
 	switch {
 	case errors.As(err, &refusal):
 		return t.refusal(refusal)
-	case errors.As(err, &network): // its text has the whole address
-		return fmt.Errorf("fetching an access token from %s: %w", t.name, network.Err)
+	case errors.As(err, &network):
+		return fmt.Errorf("fetching an access token from %s: %w", t.name, networkError(err))
 	default:
 		return scalers.UnavailableError("%s answers with no access token: parameter oauthTokenURI must be the token endpoint of an OAuth2 server", t.name)
 	}

@@ -80,6 +80,9 @@ func TestHTTPTLS(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
+	if _, err := get(t, open, conn.HTTPAuth{}, nil); err == nil || scalers.ClassOf(err) != scalers.Unavailable || !strings.Contains(err.Error(), "parameter ca") {
+		t.Errorf("an unknown authority: got %v", err)
+	}
 	wrong := conn.HTTPAuth{Modes: []string{"tls"}, TLS: conn.TLS{Cert: pair.Cert, Key: locked, KeyPassword: param.NewSecret("x")}}
 	if err := wrong.Validate(); err == nil || !strings.Contains(err.Error(), "keyPassword") {
 		t.Errorf("a wrong password: got %v", err)

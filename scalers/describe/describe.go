@@ -40,6 +40,8 @@ type Trigger struct {
 	Resource bool
 	// Named tells that the source names the metrics.
 	Named bool
+	// OpenMetadata tells that it hands other metadata on to its source.
+	OpenMetadata bool
 
 	structName string
 }
@@ -80,7 +82,7 @@ func describe(r *scalers.Registration, docs *comments) (Trigger, error) {
 	t := Trigger{
 		Types: r.Types, Category: r.Category, Since: r.Since,
 		Example: r.Example, ExampleAuth: r.ExampleAuth, ExampleMetricType: r.ExampleMetricType,
-		Together: r.Batches, Watches: r.Watches, Resource: r.Resource, Named: r.Named,
+		Together: r.Batches, Watches: r.Watches, Resource: r.Resource, Named: r.Named, OpenMetadata: r.OpenMetadata,
 		structName: r.Struct.Name(),
 	}
 	var err error

@@ -52,6 +52,9 @@ func (t *Trigger) facts() []string {
 	default:
 		facts = append(facts, fmt.Sprintf("The HPA knows it as `%s`, if it is the first trigger of its object.", t.MetricName))
 	}
+	if t.OpenMetadata {
+		facts = append(facts, "Metadata with other keys is handed on to its source; a key that ends in `FromEnv` has the value of the variable that it names.")
+	}
 	if t.Together {
 		facts = append(facts, "All triggers of one source are read together over one connection.")
 	}

@@ -78,6 +78,9 @@ func (t *Trigger) metadataSchema() object {
 		}
 	}
 	s := object{"type": "object", "description": oneLine(t.SummaryOf(t.Types[0])), "properties": properties}
+	if t.OpenMetadata {
+		s["additionalProperties"] = object{"type": "string"}
+	}
 	if len(required) > 0 {
 		s["required"] = required
 	}

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"bytes"
+	"strings"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -37,7 +38,8 @@ func (s *selector) lines(body []byte) []byte {
 		line = bytes.TrimLeft(line, " \t")
 		rest, ours := bytes.CutPrefix(line, []byte(s.name))
 		ours = ours && len(rest) > 0 && bytes.IndexByte([]byte("{ \t\r\n"), rest[0]) >= 0
-		if !ours && !bytes.HasPrefix(line, []byte("{")) { // which may have the name inside
+		ours = ours || bytes.HasPrefix(line, []byte("{")) // which may have the name inside
+		if !ours || !s.mayMatch(line) {
 			continue
 		}
 		text, ended := bytes.CutSuffix(line, []byte("\n"))
@@ -47,6 +49,17 @@ func (s *selector) lines(body []byte) []byte {
 		}
 	}
 	return kept.Bytes()
+}
+
+// mayMatch spares parsing lines that lack the value of a label.
+func (s *selector) mayMatch(line []byte) bool {
+	for _, m := range s.matchers {
+		plain := m.pattern == nil && !m.negative && m.value != "" && !strings.ContainsAny(m.value, "\\\"\n")
+		if plain && !bytes.Contains(line, []byte(`"`+m.value+`"`)) {
+			return false
+		}
+	}
+	return true
 }
 
 // matches tells whether all matchers hold for the sample. A label that is not

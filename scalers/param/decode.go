@@ -38,7 +38,7 @@ type Notice struct {
 
 // Decode fills dst, a pointer to the plan's struct, from in. The error is of
 // type [Faults] and holds every fault; dst is then in an undefined state.
-// Notices tell of unknown and deprecated keys, sorted by key.
+// Notices tell of unknown (see [Plan.Open]) and deprecated keys, sorted by key.
 func (p *Plan) Decode(dst any, in Input) ([]Notice, error) {
 	notices, _, err := p.DecodeSeen(dst, in)
 	return notices, err
@@ -115,6 +115,9 @@ func (p *Plan) RoleValue(src any, r Role) (value float64, ok bool) {
 }
 
 func (p *Plan) unknown(metadata map[string]string) []Notice {
+	if p.open {
+		return nil
+	}
 	var notices []Notice
 	for key := range metadata {
 		if !p.known[key] {

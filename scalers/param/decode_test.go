@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -425,5 +426,21 @@ func TestUnseenValues(t *testing.T) {
 	var faults param.Faults
 	if !errors.As(err, &faults) || len(faults) != 1 || faults[0].Key != "topic" || n != 3 {
 		t.Errorf("got %v, %d unseen; want the topic missing and 3", err, n)
+	}
+}
+
+// A trigger that hands its metadata on knows every key; its own rules hold.
+func TestOpenPlanKnowsEveryKey(t *testing.T) {
+	closed := param.NewPlan(reflect.TypeFor[rules]())
+	in := param.Input{Metadata: m{"need": "x", "zzz": "z", "old": "x", "gone": "y"}, Auth: m{"both": "y"}}
+	notices, err := closed.Open().Decode(&rules{}, in)
+	if keys := faultKeys(t, err); !slices.Equal(keys, []string{"gone"}) {
+		t.Errorf("the faults are %q", keys)
+	}
+	if len(notices) != 1 || notices[0].Key != "old" {
+		t.Errorf("the notices are %+v, want one of the deprecated key", notices)
+	}
+	if notices, _ = closed.Decode(&rules{}, in); len(notices) != 2 {
+		t.Errorf("the plan that it was made of has the notices %+v", notices)
 	}
 }

@@ -60,7 +60,7 @@ func (p *Plan) fingerprint(src any, skip map[string]bool) Fingerprint {
 // skip. The zero value of skip skips nothing.
 func writeFields(h hash.Hash, v reflect.Value, path []int, skip map[string]bool) {
 	for i := range v.NumField() {
-		index := append(path[:len(path):len(path)], i)
+		index := slices.Concat(path, []int{i})
 		switch field := v.Field(i); {
 		case !v.Type().Field(i).IsExported(), len(skip) > 0 && skip[fmt.Sprint(index)]:
 		case len(skip) > 0 && field.Kind() == reflect.Struct && field.Type() != secretType:

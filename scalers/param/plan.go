@@ -68,6 +68,7 @@ type Plan struct {
 	typ    reflect.Type
 	fields []Field
 	known  map[string]bool
+	open   bool
 }
 
 var (
@@ -97,6 +98,14 @@ func NewPlan(t reflect.Type) *Plan {
 		}
 	}
 	return p
+}
+
+// Open returns the plan of a trigger that hands keys of its metadata which are
+// not declared on to its source: no notice says that they have no effect.
+func (p *Plan) Open() *Plan {
+	open := *p
+	open.open = true
+	return &open
 }
 
 // Fields returns the declarations in the order of the struct. The caller must

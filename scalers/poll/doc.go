@@ -14,11 +14,17 @@
 // A round reads one group. It is started by the schedule, by a subscription
 // that has no reading yet, or by [Subscription.Refresh] (a demand read, which
 // everyone who asks meanwhile joins). At most one round of a group and
-// [Options.PerSource] rounds of a source are in flight, at most
-// [Options.Workers] in all; each has the deadline [Options.Timeout].
+// [Options.PerSource] rounds of a source (more where its kind says so) are in
+// flight, at most [Options.Workers] in all; each has the deadline
+// [Options.Timeout].
 //
 // A source that fails is left alone for a back-off and then probed by one
 // round; until a probe succeeds, every due group is given the source's error
 // without a call. A group that fails while its source answers others is backed
 // off alone.
+//
+// A kind that is told of events has a watch for each query, on a connection that
+// the watches of a source share. An event is a reason to read: it makes the group
+// due. A watch that ends begins anew after a pause and, while the source is down,
+// not before it is back.
 package poll

@@ -20,7 +20,8 @@ type Options struct {
 	Timeout time.Duration
 	// Workers is how many rounds are in flight at most. Default 64.
 	Workers int
-	// PerSource is how many rounds of one source are in flight at most. Default 2.
+	// PerSource is how many rounds of one source are in flight at most, unless its
+	// kind says that it carries more. Default 2.
 	PerSource int
 	// Chunk is how many queries one call reads at most. Default 1000.
 	Chunk int
@@ -32,7 +33,8 @@ type Options struct {
 	Settle time.Duration
 	// Ownership tells which objects are polled on schedule. Required.
 	Ownership Ownership
-	// Log is told of panics in triggers. Default: discarded.
+	// Log is told of panics in triggers, and of sources whose events do not come.
+	// Default: discarded.
 	Log *slog.Logger
 }
 
@@ -192,7 +194,7 @@ func (e *Engine) Set(key Key, members []Member) []*Subscription {
 		}
 		subs[i] = e.subscribe(key, m, owned)
 		if r := subs[i].query.last; r.Known() { // another object reads the same
-			subs[i].put(r, false)
+			subs[i].put(r, subs[i].query.pushed)
 		}
 	}
 	for _, s := range old {
@@ -269,8 +271,14 @@ func (e *Engine) plan(g *group, now time.Time) {
 		return
 	}
 	switch {
-	case g.cold > 0 && !g.source.backoff.down() && !g.backoff.down():
-		e.schedule(g, now.Add(e.opts.Settle))
+	case g.cold > 0: // while it is being left alone, it is told why as soon as that ends
+		at := now.Add(e.opts.Settle)
+		for _, b := range []*backoff{&g.source.backoff, &g.backoff} {
+			if b.down() && b.until.After(at) {
+				at = b.until
+			}
+		}
+		e.schedule(g, at)
 	case g.place < 0 && g.round == nil:
 		g.regular = phase(now, g.interval, g.source.hash())
 		e.schedule(g, g.regular)

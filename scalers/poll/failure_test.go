@@ -448,3 +448,22 @@ func TestHangingSourceDoesNotDelayOthers(t *testing.T) {
 		}
 	})
 }
+
+// Triggers that come while their source is down are told so as soon as the
+// source was tried again, and not first after an interval.
+func TestNewTriggersOfADeadSource(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, poll.Options{}).run()
+		down := errors.New("down")
+		w.backend.setOpen(func(context.Context) error { return down })
+		w.one("a", single, 10*time.Minute, "a")
+		pass(time.Second)
+		late := w.set("b", single, rarely, manyKeys(50)...)
+		pass(10 * time.Second)
+		for key, s := range late {
+			if r := s.last(); !errors.Is(r.Err, down) {
+				t.Errorf("after ten seconds %s is given %+v", key, r)
+			}
+		}
+	})
+}

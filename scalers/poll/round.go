@@ -123,7 +123,7 @@ func (e *Engine) start() {
 			e.skip(g, now, g.source.backoff.err)
 			continue
 		}
-		if g.source.inFlight >= e.opts.PerSource {
+		if g.source.inFlight >= g.source.parallel {
 			g.source.waiting = append(g.source.waiting, g)
 			continue
 		}
@@ -173,7 +173,7 @@ func (e *Engine) skip(g *group, now time.Time, err error) {
 func (e *Engine) admit(src *source) {
 	n := len(src.waiting)
 	if !src.backoff.down() {
-		n = min(n, max(0, e.opts.PerSource-src.inFlight))
+		n = min(n, max(0, src.parallel-src.inFlight))
 	}
 	e.ready = append(e.ready, src.waiting[:n]...)
 	clear(src.waiting[:n])
@@ -295,6 +295,7 @@ func (e *Engine) answered(g *group, now time.Time) {
 		return
 	}
 	src.backoff.reset()
+	src.rewatch()
 	for _, other := range src.groups {
 		if other != g && other.round == nil && other.owned() {
 			other.regular = now
@@ -307,12 +308,12 @@ func (e *Engine) answered(g *group, now time.Time) {
 func (e *Engine) read(src *source, batch []*query, results []scalers.Result, began time.Time) (err error) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.opts.Timeout)
 	defer cancel()
-	conn, err := src.link.acquire(ctx, src.ref.Open)
+	link, err := src.link.acquire(ctx, src.ref.Open)
 	if err != nil {
 		e.logPanic(src, err)
 		return e.explain(src, err)
 	}
-	defer func() { src.link.release(err != nil && scalers.ClassOf(err) != scalers.Configuration) }()
+	defer func() { src.link.release(link, err != nil && scalers.ClassOf(err) != scalers.Configuration) }()
 	chunk := make([]*scalers.Scaler, 0, min(len(batch), e.opts.Chunk))
 	for start := 0; start < len(batch); start += e.opts.Chunk {
 		end := min(len(batch), start+e.opts.Chunk)
@@ -320,7 +321,7 @@ func (e *Engine) read(src *source, batch []*query, results []scalers.Result, beg
 		for _, q := range batch[start:end] {
 			chunk = append(chunk, q.scaler)
 		}
-		if err := e.readChunk(src, conn, chunk, results[start:end], began); err != nil {
+		if err := e.readChunk(src, link.conn, chunk, results[start:end], began); err != nil {
 			return err
 		}
 	}

@@ -140,6 +140,22 @@ func TestSingleReadsAreBounded(t *testing.T) {
 	})
 }
 
+// A kind whose protocol carries more at the same time says so.
+func TestParallelKindsHaveABoundOfTheirOwn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, poll.Options{PerSource: 2}).run()
+		w.backend.setRead(wait(100 * time.Millisecond))
+		w.set("o", parallel, rarely, manyKeys(30)...)
+		pass(2 * time.Second)
+		if most := w.backend.takeMost(); most != 5 {
+			t.Errorf("%d reads of the source were in flight, want 5", most)
+		}
+		if n := len(w.backend.takeCalls()); n != 30 {
+			t.Errorf("there are %d reads, want 30", n)
+		}
+	})
+}
+
 func TestWorkersBoundAllReads(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, poll.Options{Workers: 4, PerSource: 2}).run()

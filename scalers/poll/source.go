@@ -17,7 +17,9 @@ type source struct {
 	queries map[param.Fingerprint]*query
 	groups  map[groupKey]*group
 	// waiting are groups that want a round but must let others end first.
-	waiting  []*group
+	waiting []*group
+	// parallel is how many rounds are in flight at most, inFlight how many are.
+	parallel int
 	inFlight int
 	backoff  backoff
 	// strikes are groups that worked and failed since the source last answered
@@ -25,6 +27,8 @@ type source struct {
 	strikes map[*group]bool
 	// link is what rounds read with, watchLink what watches listen on.
 	link, watchLink link
+	// watchFails tells that a watch failed and was logged.
+	watchFails bool
 }
 
 // close closes the connections, now or after their last use.
@@ -130,20 +134,29 @@ type query struct {
 	owned int
 	// last is the newest reading, whose activity each subscription judges.
 	last scalers.Reading
-	// pushed tells that an event said that it is active, since it was last read.
+	// pushed tells that an event said that it is active, and that holds; shown is
+	// when the first reading since said so.
 	pushed bool
-	// unwatch ends the watch; nil when there is none.
-	unwatch context.CancelFunc
+	shown  time.Time
+	// unwatch ends the watch; nil when there is none. rewatch has it begin anew.
+	unwatch, rewatch context.CancelFunc
 }
+
+// pushHold is how long readings say at least what an event said of activity, so
+// that further events and demand reads do not hide it from who takes them up.
+const pushHold = 5 * time.Second
 
 // publish hands r to every subscription.
 func (q *query) publish(r scalers.Reading) {
-	pushed := q.pushed
-	if r.Err == nil {
+	switch {
+	case r.Err != nil || !q.pushed:
+	case q.shown.IsZero():
+		q.shown = r.At
+	case r.At.Sub(q.shown) >= pushHold:
 		q.pushed = false
 	}
 	for _, s := range *q.subs.Load() {
-		s.put(r, pushed)
+		s.put(r, q.pushed)
 	}
 }
 
@@ -151,77 +164,4 @@ func (q *query) publish(r scalers.Reading) {
 func (s *Subscription) put(r scalers.Reading, pushed bool) {
 	r.Active = r.Err == nil && (pushed || r.Value.Activity > s.activation)
 	s.sink.Put(r)
-}
-
-// link is a source's connection: opened by the first round that needs it,
-// opened anew after a failure, closed with the source.
-type link struct {
-	// turn holds one token; it guards the fields below and, unlike a mutex,
-	// can be waited for with a deadline.
-	turn   chan struct{}
-	conn   scalers.Conn
-	users  int
-	closed bool
-	// stale connections are not used again. It is set by anyone.
-	stale atomic.Bool
-}
-
-func (l *link) init() {
-	l.turn = make(chan struct{}, 1)
-	l.turn <- struct{}{}
-}
-
-// acquire returns the open connection, opening it when there is none.
-func (l *link) acquire(ctx context.Context, open func(context.Context) (scalers.Conn, error)) (scalers.Conn, error) {
-	select {
-	case <-l.turn:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { l.turn <- struct{}{} }()
-	if l.stale.Load() && l.users == 0 {
-		l.drop()
-	}
-	if l.conn == nil {
-		conn, err := open(ctx)
-		if err != nil {
-			return nil, err
-		}
-		l.conn = conn
-	}
-	l.users++
-	return l.conn, nil
-}
-
-// release ends a use. A connection that failed is not used again.
-func (l *link) release(failed bool) {
-	<-l.turn
-	l.users--
-	if failed {
-		l.stale.Store(true)
-	}
-	if l.users == 0 && (l.closed || l.stale.Load()) {
-		l.drop()
-	}
-	l.turn <- struct{}{}
-}
-
-// close closes the connection now or after its last use.
-func (l *link) close() {
-	<-l.turn
-	l.closed = true
-	if l.users == 0 {
-		l.drop()
-	}
-	l.turn <- struct{}{}
-}
-
-func (l *link) drop() {
-	conn := l.conn
-	l.conn = nil
-	l.stale.Store(false)
-	if conn != nil {
-		defer func() { _ = recover() }() // the connection is gone, be it by a panic
-		_ = conn.Close()                 // nothing is lost: reads do not write
-	}
 }

@@ -18,7 +18,7 @@ func (e *Engine) subscribe(key Key, m Member, owned bool) *Subscription {
 	if src == nil {
 		src = &source{
 			ref: m.Scaler.Source, queries: map[param.Fingerprint]*query{}, groups: map[groupKey]*group{},
-			strikes: map[*group]bool{},
+			strikes: map[*group]bool{}, parallel: max(e.opts.PerSource, m.Scaler.Kind.Parallel),
 		}
 		src.link.init()
 		src.watchLink.init()

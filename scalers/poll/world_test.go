@@ -21,6 +21,7 @@ import (
 const (
 	batching = "test-batching"
 	single   = "test-single"
+	parallel = "test-parallel" // five at a time
 )
 
 // rarely is an interval whose scheduled reads, at a phase that differs from run
@@ -41,6 +42,9 @@ func init() {
 	})
 	scalers.Register(scalers.Kind[*conn, *singleTrigger]{
 		Types: []string{single}, Category: "test", Since: "0", Label: "test", Example: example,
+	})
+	scalers.Register(scalers.Kind[*conn, *parallelTrigger]{
+		Types: []string{parallel}, Category: "test", Since: "0", Label: "test", Example: example, Parallel: 5,
 	})
 }
 
@@ -70,6 +74,8 @@ func (p *Params) Read(ctx context.Context, c *conn) (scalers.Value, error) {
 type batchTrigger struct{ Params }
 
 type singleTrigger struct{ Params }
+
+type parallelTrigger struct{ Params }
 
 type source struct{ Backend, Account string }
 

@@ -72,7 +72,7 @@ func (c *Conformance) decode(t testing.TB, address string) *scalers.Scaler {
 func readOnce(ctx context.Context, s *scalers.Scaler) (scalers.Result, error) {
 	conn, err := s.Source.Open(ctx)
 	if err != nil {
-		return scalers.Result{}, err //nolint:wrapcheck // what is tested
+		return scalers.Result{}, err
 	}
 	defer func() { _ = conn.Close() }() // what it says does not matter here
 	var out [1]scalers.Result
@@ -299,7 +299,7 @@ func newRude(t testing.TB) string {
 // listen serves connections until the test ends.
 func listen(t testing.TB, serve func(net.Conn)) (address string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binds at once
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +331,7 @@ func listen(t testing.TB, serve func(net.Conn)) (address string) {
 // closedPort is an address that nobody listens at.
 func closedPort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binds at once
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,9 +52,10 @@ type Replay func(t testing.TB, folder string) (address string)
 //	dir/<type>/<case>/want.yaml      value, activity, active, series; or error (the class) and message (a part)
 //	dir/<type>/<case>/…              what replay serves
 //
+// Each edit changes the setting of each case, such as the cluster that it is in.
 // Each type has at least two cases with a value and two with an error. No error
 // may hold what the trigger's authentication gave it.
-func Fixtures(t *testing.T, dir string, replay Replay) {
+func Fixtures(t *testing.T, dir string, replay Replay, edits ...func(t testing.TB, folder string, s *scalers.Setting)) {
 	t.Helper()
 	types, err := os.ReadDir(dir)
 	if err != nil {
@@ -78,7 +79,14 @@ func Fixtures(t *testing.T, dir string, replay Replay) {
 				}
 				t.Run(c.Name(), func(t *testing.T) {
 					t.Parallel()
-					runFixture(t, typ.Name(), folder, w, replay)
+					setting := scalers.Setting{
+						Object:          scalers.ObjectRef{Kind: "ScaledObject", Namespace: "default", Name: "worker"},
+						PollingInterval: 30 * time.Second,
+					}
+					for _, edit := range edits {
+						edit(t, folder, &setting)
+					}
+					runFixture(t, typ.Name(), folder, w, replay, setting)
 				})
 			}
 			if good < 2 || bad < 2 {
@@ -88,14 +96,11 @@ func Fixtures(t *testing.T, dir string, replay Replay) {
 	}
 }
 
-func runFixture(t *testing.T, typ, folder string, w want, replay Replay) {
+func runFixture(t *testing.T, typ, folder string, w want, replay Replay, setting scalers.Setting) {
 	var f fixture
 	load(t, filepath.Join(folder, "trigger.yaml"), map[string]string{"Address": replay(t, folder)}, &f)
-	s, _, err := scalers.Decode(typ, param.Input{Metadata: f.Metadata, Auth: f.Auth, Env: f.Env},
-		scalers.Setting{
-			Object:     scalers.ObjectRef{Kind: "ScaledObject", Namespace: "default", Name: "worker"},
-			MetricType: f.MetricType, Formula: f.Formula, PollingInterval: 30 * time.Second,
-		})
+	setting.MetricType, setting.Formula = f.MetricType, f.Formula
+	s, _, err := scalers.Decode(typ, param.Input{Metadata: f.Metadata, Auth: f.Auth, Env: f.Env}, setting)
 	var r scalers.Result
 	if err == nil {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)

@@ -15,10 +15,13 @@ import (
 
 // packages are the Debian packages of the programs that this package starts.
 var packages = map[string]string{
-	"node":         "nodejs",
-	"npm":          "npm",
-	"prometheus":   "prometheus",
-	"redis-server": "redis-server",
+	"node":            "nodejs",
+	"npm":             "npm",
+	"java":            "default-jre-headless",
+	"mvn":             "maven",
+	"prometheus":      "prometheus",
+	"redis-server":    "redis-server",
+	"rabbitmq-server": "rabbitmq-server",
 }
 
 // Package returns the Debian package that holds a program which this package
@@ -32,12 +35,52 @@ func Package(program string) (string, error) {
 	return pkg, nil
 }
 
+// installers install the programs that are no Debian package, unless they are
+// there already.
+var installers = map[string]func(ctx context.Context, log io.Writer) error{
+	"azurite-queue": azurite.install,
+	"bao":           openBao.install,
+	"kafka":         installKafka,
+	"moto_server":   moto.install,
+}
+
+// InstallProgram installs a program that this package starts, unless it is there
+// already, and writes what it does to log. See [Install] for what it needs.
+func InstallProgram(ctx context.Context, log io.Writer, program string) error {
+	if install := installers[program]; install != nil {
+		return install(ctx, log)
+	}
+	pkg, err := Package(program)
+	if err != nil {
+		return err
+	}
+	return Install(ctx, log, pkg, program)
+}
+
 // Install installs the Debian package pkg, unless program is there already, and
 // writes what it does to log. It needs apt-get and the rights of root, its own
 // or those of a sudo that asks no password; without them the error says what to
 // install. Services of the package are not started.
 func Install(ctx context.Context, log io.Writer, pkg, program string) error {
 	return system.install(ctx, log, pkg, program)
+}
+
+// cacheDir is the folder of what outlives a run: $FRESHET_CACHE, or freshet in
+// the user's cache folder. It may not exist yet.
+func cacheDir() (string, error) {
+	dir := os.Getenv("FRESHET_CACHE")
+	if dir == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("finding a cache folder (FRESHET_CACHE sets one): %w", err)
+		}
+		dir = filepath.Join(user, "freshet")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("finding FRESHET_CACHE: %w", err)
+	}
+	return dir, nil
 }
 
 // system is the machine this process runs on.

@@ -11,43 +11,6 @@ import (
 	"strings"
 )
 
-// installers install programs that Debian does not have, unless they are there
-// already, and write what they do to log.
-var installers = map[string]func(ctx context.Context, log io.Writer) error{
-	"azurite-queue": azurite.install,
-}
-
-// InstallProgram installs a program that this package starts, unless it is there
-// already, and writes what it does to log.
-func InstallProgram(ctx context.Context, log io.Writer, program string) error {
-	if install := installers[program]; install != nil {
-		return install(ctx, log)
-	}
-	pkg, err := Package(program)
-	if err != nil {
-		return err
-	}
-	return Install(ctx, log, pkg, program)
-}
-
-// cacheDir is the folder of what outlives a run: $FRESHET_CACHE, or freshet in
-// the user's cache folder. It may not exist yet.
-func cacheDir() (string, error) {
-	dir := os.Getenv("FRESHET_CACHE")
-	if dir == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("finding a cache folder (FRESHET_CACHE sets one): %w", err)
-		}
-		dir = filepath.Join(user, "freshet")
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", fmt.Errorf("finding FRESHET_CACHE: %w", err)
-	}
-	return dir, nil
-}
-
 // npmPackage is a package of npm at a version, and a program of it.
 type npmPackage struct{ name, version, program string }
 

@@ -22,6 +22,10 @@ type process struct {
 	args    []string
 	dir     string
 	logFile string
+	// env is added to the environment of this process.
+	env []string
+	// patience is how long the program may take to answer; 0 is half a minute.
+	patience time.Duration
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -42,6 +46,7 @@ func (p *process) start(stdin io.Reader) error {
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(p.program, p.args...) //nolint:noctx // the process outlives the call
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = p.dir, stdin, log, log
+	cmd.Env = append(cmd.Environ(), p.env...)
 	exited, err := child.Start(cmd)
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", p.program, err)
@@ -75,17 +80,21 @@ func (p *process) end(signal syscall.Signal) error {
 	select {
 	case <-p.exited:
 		return nil
-	case <-time.After(10 * time.Second):
+	case <-time.After(max(10*time.Second, p.patience)):
 	}
 	_ = p.cmd.Process.Kill()
 	<-p.exited
 	return fmt.Errorf("%s did not end on %s: %s", p.program, signal, p.logTail())
 }
 
-// waitReady calls ready until it is nil, the process is gone, or ctx or half a
-// minute ends.
+// waitReady calls ready until it is nil, the process is gone, or ctx or the
+// patience with it ends.
 func (p *process) waitReady(ctx context.Context, ready func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	patience := p.patience
+	if patience == 0 {
+		patience = 30 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	p.mu.Lock()
 	exited := p.exited
@@ -117,15 +126,25 @@ func (p *process) logTail() string {
 
 // freePort returns a port of 127.0.0.1 that nobody listens on at the moment.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binds at once
+	ports, err := freePorts(1)
 	if err != nil {
-		return 0, fmt.Errorf("finding a free port: %w", err)
+		return 0, err
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	if err := l.Close(); err != nil {
-		return 0, fmt.Errorf("freeing port %d: %w", port, err)
+	return ports[0], nil
+}
+
+// freePorts returns that many such ports.
+func freePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // binds at once
+		if err != nil {
+			return nil, fmt.Errorf("finding a free port: %w", err)
+		}
+		defer func() { _ = l.Close() }() // all at the end, so that no port comes twice
+		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
-	return port, nil
+	return ports, nil
 }
 
 // errNotInstalled says that the program of a server is missing.

@@ -1,0 +1,145 @@
+package external_test
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/freshet-io/freshet/scalers"
+	_ "github.com/freshet-io/freshet/scalers/external"
+	"github.com/freshet-io/freshet/scalers/param"
+	"github.com/freshet-io/freshet/scalers/poll"
+	"github.com/freshet-io/freshet/scalers/scalertest/servers"
+)
+
+type m = map[string]string
+
+// metric is one of an object.
+type metric = servers.ExternalMetric
+
+func of(name string, target, value float64) metric {
+	return metric{Name: name, Target: target, Value: value}
+}
+
+// patience bounds how long a test waits for what should take moments.
+const patience = 20 * time.Second
+
+// setting is where the trigger of an object stands.
+func setting(object string) scalers.Setting {
+	return scalers.Setting{Object: scalers.ObjectRef{Kind: "ScaledObject", Namespace: "shop", Name: object}}
+}
+
+// decode makes a trigger of the object.
+func decode(t testing.TB, kind, object, address string, metadata, auth m) *scalers.Scaler {
+	t.Helper()
+	all := m{"scalerAddress": address}
+	maps.Copy(all, metadata)
+	s, notices, err := scalers.Decode(kind, param.Input{Metadata: all, Auth: auth}, setting(object))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(notices) > 0 {
+		t.Errorf("there are the notices %+v", notices)
+	}
+	return s
+}
+
+// open opens a connection that ends with the test.
+func open(t testing.TB, s *scalers.Scaler) scalers.Conn {
+	t.Helper()
+	conn, err := s.Source.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	})
+	return conn
+}
+
+// read reads the scaler on a connection of its own.
+func read(t testing.TB, s *scalers.Scaler) scalers.Result {
+	t.Helper()
+	return readOn(t, open(t, s), s)
+}
+
+func readOn(t testing.TB, conn scalers.Conn, s *scalers.Scaler) scalers.Result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var out [1]scalers.Result
+	if err := scalers.Read(ctx, conn, []*scalers.Scaler{s}, out[:]); err != nil {
+		return scalers.Result{Err: err}
+	}
+	return out[0]
+}
+
+// last keeps the last reading of a subscription.
+type last struct {
+	mu sync.Mutex
+	r  scalers.Reading
+}
+
+// Put takes a reading.
+func (l *last) Put(r scalers.Reading) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.r = r
+}
+
+func (l *last) reading() scalers.Reading {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r
+}
+
+// run runs an engine until the test ends.
+func run(t testing.TB, o poll.Options) *poll.Engine {
+	t.Helper()
+	leader := poll.NewLeader("me")
+	leader.Elect()
+	o.Ownership = leader
+	engine := poll.New(o)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- engine.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return engine
+}
+
+// set makes s the only trigger of the object, read on schedule too rarely for a
+// test.
+func set(engine *poll.Engine, object string, s *scalers.Scaler) *last {
+	l := &last{}
+	engine.Set(poll.Key{Kind: "ScaledObject", Name: object}, []poll.Member{{Scaler: s, Interval: time.Hour, Sink: l}})
+	return l
+}
+
+// until waits for a reading that will do.
+func until(t testing.TB, l *last, what string, will func(scalers.Reading) bool) scalers.Reading {
+	t.Helper()
+	var r scalers.Reading
+	eventually(t, what, func() bool {
+		r = l.reading()
+		return r.Known() && will(r)
+	})
+	return r
+}
+
+func eventually(t testing.TB, what string, check func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !check(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}

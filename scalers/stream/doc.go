@@ -1,0 +1,2 @@
+// Package stream holds the triggers that read logs and streams.
+package stream
