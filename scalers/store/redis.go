@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/freshet-io/freshet/scalers"
 )
@@ -39,7 +40,7 @@ type RedisItems struct {
 	ActivationLength int64 `param:"activationListLength,optional" role:"activation"`
 
 	// shape is how the key was counted last.
-	shape shape
+	shape atomic.Uint32
 }
 
 // Stem names the key.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 
@@ -31,7 +32,8 @@ func (s redisClusterSource) Open(context.Context) (redisConn, error) {
 
 // redisClusterConn is one connection to each node that has keys to read. It sends
 // each query to the node that serves the key's slot. What a node does not answer
-// is an error of its queries alone.
+// is an error of its queries alone, be they all that is asked: other triggers of
+// the cluster may have their keys elsewhere.
 //
 // The client's own cluster mode is not used: it asks any node for a slot that
 // none serves, dials and asks again by itself, and reloads slots behind the
@@ -63,7 +65,7 @@ type redisHop struct {
 	asking  bool
 }
 
-func (c *redisClusterConn) send(ctx context.Context, queries []redisQuery) {
+func (c *redisClusterConn) send(ctx context.Context, queries []redisQuery) error {
 	slots, fresh, err := c.where(ctx)
 	batches := slots.route(queries)
 	// A node that was not read before may have left its address to another server
@@ -75,7 +77,7 @@ func (c *redisClusterConn) send(ctx context.Context, queries []redisQuery) {
 	}
 	if err != nil {
 		fail(queries, err)
-		return
+		return err
 	}
 	for range maxHops {
 		c.sendAll(ctx, batches)
@@ -83,12 +85,10 @@ func (c *redisClusterConn) send(ctx context.Context, queries []redisQuery) {
 			break
 		}
 	}
-	for _, q := range queries {
-		if outdated(q.Err()) {
-			c.forget(slots)
-			return
-		}
+	if slices.ContainsFunc(queries, func(q redisQuery) bool { return outdated(q.Err()) }) {
+		c.forget(slots)
 	}
+	return nil
 }
 
 // outdated tells whether an error may come of slots that changed.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/poll"
 	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
@@ -31,14 +32,16 @@ func TestRedisClusterNodeGoneAndBack(t *testing.T) {
 			wantCounts(t, conn, batch, "unavailable", "3", "3")
 			if whole { // the others notice, and refuse to answer
 				eventually(t, func() error {
-					if _, err := read(t, conn, batch...); err == nil || scalers.ClassOf(err) != scalers.Unavailable {
-						return fmt.Errorf("got %w, want that the cluster is down", err)
+					out, err := read(t, conn, batch...)
+					if got := strings.Join(counts(out), " "); err != nil || got != "unavailable unavailable unavailable" {
+						return fmt.Errorf("got %s, %v, want that the cluster is down", got, err)
 					}
 					return nil
 				})
 			} else {
 				wantCounts(t, conn, batch, "unavailable", "3", "3")
 				wantCounts(t, open(t, batch[0]), batch, "unavailable", "3", "3")
+				wantOthersRead(t, c, batch[0])
 			}
 			if err := c.Nodes[0].Start(t.Context()); err != nil {
 				t.Fatal(err)
@@ -49,6 +52,22 @@ func TestRedisClusterNodeGoneAndBack(t *testing.T) {
 			}
 			eventually(t, func() error { return wantAll(t, conn, batch, 3) })
 		})
+	}
+}
+
+// wantOthersRead wants that a trigger whose node is gone does not keep others of
+// the cluster, which are read apart from it, from being read.
+func wantOthersRead(t *testing.T, c *servers.RedisCluster, gone *scalers.Scaler) {
+	t.Helper()
+	engine := run(t, poll.Options{FirstBackoff: 10 * time.Second})
+	down := set(engine, "gone", 20*time.Millisecond, gone)
+	until(t, down, "the failure", failed(scalers.Unavailable))
+	stream := m{"stream": "{" + keyAt(t, c, 1) + "}stream", "addresses": strings.Join(c.Addrs(), ",")}
+	up := set(engine, "there", 20*time.Millisecond, decode(t, "redis-cluster-streams", stream, nil))
+	for range 5 {
+		began := time.Now()
+		until(t, up, "readings", func(r scalers.Reading) bool { return r.Err == nil && r.At.After(began) })
+		until(t, down, "failures", func(r scalers.Reading) bool { return r.Err != nil && r.At.After(began) })
 	}
 }
 

@@ -16,8 +16,9 @@ import (
 type redisConn interface {
 	scalers.Conn
 	// send sends the queries, all of one server in one pipeline, and returns when
-	// each has an answer or an error.
-	send(ctx context.Context, queries []redisQuery)
+	// each has an answer or an error. An error that it returns is one of the whole
+	// connection, and no query has an answer.
+	send(ctx context.Context, queries []redisQuery) error
 }
 
 // redisQuery is a command about a key and, once it was sent, its answer.
@@ -88,8 +89,7 @@ func readSteps[T stepper](ctx context.Context, c redisConn, triggers []T, out []
 		if len(queries) == 0 {
 			return nil
 		}
-		c.send(ctx, queries)
-		if err := concerningAll(queries); first && err != nil {
+		if err := c.send(ctx, queries); first && err != nil {
 			return err
 		}
 		for i, s := range steps {
@@ -104,9 +104,9 @@ func readSteps[T stepper](ctx context.Context, c redisConn, triggers []T, out []
 	}
 }
 
-// concerningAll is an error when no query was answered: it is about the server
-// then, and not about a key.
-func concerningAll(queries []redisQuery) error {
+// ofServer is an error when the server answered no query: it is not about a key
+// then.
+func ofServer(queries []redisQuery) error {
 	if slices.ContainsFunc(queries, func(q redisQuery) bool { return q.Err() == nil || ofKey(q.Err()) }) {
 		return nil
 	}
@@ -142,8 +142,9 @@ type redisServerConn struct {
 	links   *redisLinks
 }
 
-func (c *redisServerConn) send(ctx context.Context, queries []redisQuery) {
+func (c *redisServerConn) send(ctx context.Context, queries []redisQuery) error {
 	_ = c.links.send(ctx, c.address, commands(queries)) // it is with the queries
+	return ofServer(queries)
 }
 
 // Close closes the connection.

@@ -9,7 +9,7 @@ import (
 )
 
 // shape is the type of a key: of a list unless it turned out to be another.
-type shape uint8
+type shape = uint32
 
 const (
 	asList shape = iota
@@ -39,7 +39,7 @@ func (l *RedisItems) begin(ctx context.Context) *redisStep {
 
 // counting is the command that counts the items.
 func (l *RedisItems) counting(ctx context.Context) []redisQuery {
-	return []redisQuery{ask(ctx, l.Key, counters[l.shape], l.Key)}
+	return []redisQuery{ask(ctx, l.Key, counters[l.shape.Load()], l.Key)}
 }
 
 // learn asks for the type of the key and counts by it.
@@ -57,7 +57,7 @@ func (l *RedisItems) learn(ctx context.Context) *redisStep {
 			return 0, nil, scalers.ConfigurationError(
 				"key %q is of type %.100s: the redis triggers count lists, sets, hashes and sorted sets, and redis-streams streams", l.Key, name)
 		}
-		l.shape = known
+		l.shape.Store(known)
 		return 0, &redisStep{l.counting(ctx), func(answers []redisQuery) (float64, *redisStep, error) {
 			count, err := answers[0].count()
 			return count, nil, err

@@ -51,11 +51,11 @@ type redisSentinelConn struct {
 	order []string
 }
 
-func (c *redisSentinelConn) send(ctx context.Context, queries []redisQuery) {
+func (c *redisSentinelConn) send(ctx context.Context, queries []redisQuery) error {
 	address, err := c.primary(ctx)
 	if err != nil {
 		fail(queries, err)
-		return
+		return err
 	}
 	hello := redis.NewCmd(ctx, "hello")
 	if err := c.servers.send(ctx, address, append([]redis.Cmder{hello}, commands(queries)...)); err != nil {
@@ -69,6 +69,7 @@ func (c *redisSentinelConn) send(ctx context.Context, queries []redisQuery) {
 	if role := fieldsOf(hello.Val())["role"]; hello.Err() == nil && (role == "replica" || role == "slave") {
 		fail(queries, scalers.UnavailableError("%s, which sentinels name as the primary, is a replica: a failover is under way", address))
 	}
+	return ofServer(queries)
 }
 
 // primary asks the sentinels for the address of the primary.
