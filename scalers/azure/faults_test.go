@@ -29,7 +29,7 @@ func TestQueueFaultsOfTheServer(t *testing.T) {
 			{"orders", wrong, "authentication", "AuthenticationFailed"},
 		} {
 			s := trigger(t, tc.queue, tc.connection, m{"queueLengthStrategy": strategy})
-			r := read(t, open(t, s), s)[0]
+			r := read(t, scalertest.Open(t, s), s)[0]
 			if got := outcomes([]scalers.Result{r})[0]; got != tc.want {
 				t.Errorf("%s, %s is read as %s, want %s: %v", tc.queue, strategy, got, tc.want, r.Err)
 			}
@@ -86,7 +86,7 @@ func TestEndlessAnswersAreCutOff(t *testing.T) {
 			}
 		}})
 		s := trigger(t, "orders", connection, m{"queueLengthStrategy": "visibleonly"})
-		r := read(t, open(t, s), s)[0]
+		r := read(t, scalertest.Open(t, s), s)[0]
 		if r.Err == nil || !strings.Contains(r.Err.Error(), "more than 16 MiB") {
 			t.Errorf("status %d is read as %+v", status, r)
 		}
@@ -109,7 +109,7 @@ func TestQueuesFailByThemselves(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
-	results := readWithin(ctx, open(t, batch[0]), batch...)
+	results := readWithin(ctx, scalertest.Open(t, batch[0]), batch...)
 	want := []string{"1", "configuration", "unavailable", "authentication", "rate limited", "unavailable", "7", "1"}
 	if diff := cmp.Diff(want, outcomes(results)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -144,7 +144,7 @@ func TestAccountsFailAsAWhole(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), deadline)
 			defer cancel()
 			out := make([]scalers.Result, 2)
-			err := scalers.Read(ctx, open(t, a), []*scalers.Scaler{a, b}, out)
+			err := scalers.Read(ctx, scalertest.Open(t, a), []*scalers.Scaler{a, b}, out)
 			if (err != nil) != tc.whole {
 				t.Fatalf("the error of the account is %v, the results are %+v", err, out)
 			}
@@ -187,7 +187,7 @@ func TestLostServersAreNotDialedForEveryQueue(t *testing.T) {
 	for i := range 40 {
 		batch = append(batch, trigger(t, "queue-"+string(rune('a'+i%20))+"-"+string(rune('a'+i/20)), servers.AzuriteConnection("http://"+l.Addr().String()+"/"+servers.AzuriteAccount), nil))
 	}
-	if err := scalers.Read(t.Context(), open(t, batch[0]), batch, make([]scalers.Result, len(batch))); err == nil {
+	if err := scalers.Read(t.Context(), scalertest.Open(t, batch[0]), batch, make([]scalers.Result, len(batch))); err == nil {
 		t.Error("a server that hangs up has values")
 	}
 	if n := dials.Load(); n > 8 {

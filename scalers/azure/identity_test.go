@@ -8,6 +8,7 @@ import (
 
 	"github.com/freshet-io/freshet/scalers"
 	identity "github.com/freshet-io/freshet/scalers/identity/azure"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -39,7 +40,7 @@ func TestQueueByIdentity(t *testing.T) {
 		{"orders", "unknown", "unavailable", "words of the authority"},
 	} {
 		s := signedIn(t, tc.queue, server, tc.id, nil)
-		r := read(t, open(t, s), s)[0]
+		r := read(t, scalertest.Open(t, s), s)[0]
 		if got := outcomes([]scalers.Result{r})[0]; got != tc.want {
 			t.Errorf("identity %s reads %s as %s, want %s: %v", tc.id, tc.queue, got, tc.want, r.Err)
 		}
@@ -48,7 +49,7 @@ func TestQueueByIdentity(t *testing.T) {
 		}
 	}
 	visible := signedIn(t, "orders", server, "good", m{"queueLengthStrategy": "visibleonly"})
-	if got := outcomes(read(t, open(t, visible), visible))[0]; got != "3" {
+	if got := outcomes(read(t, scalertest.Open(t, visible), visible))[0]; got != "3" {
 		t.Errorf("the visible messages are read as %s", got)
 	}
 }
@@ -58,7 +59,7 @@ func TestQueueByKeyWithTLS(t *testing.T) {
 	server := startTLS(t)
 	fill(t, server, "orders", 2)
 	s := trigger(t, "orders", server.ConnectionString(), nil)
-	if r := read(t, open(t, s), s)[0]; r.Err != nil || r.Value.Metric != 2 {
+	if r := read(t, scalertest.Open(t, s), s)[0]; r.Err != nil || r.Value.Metric != 2 {
 		t.Errorf("got %+v", r)
 	}
 	stranger, err := servers.NewAuthority("stranger")
@@ -75,7 +76,7 @@ func TestQueueByKeyWithTLS(t *testing.T) {
 	}
 	defer func() { _ = impostor.Stop() }()
 	for _, s := range []*scalers.Scaler{trigger(t, "orders", impostor.ConnectionString(), nil), signedIn(t, "orders", impostor, "good", nil)} {
-		r := read(t, open(t, s), s)[0]
+		r := read(t, scalertest.Open(t, s), s)[0]
 		if scalers.ClassOf(r.Err) != scalers.Unavailable || r.Err == nil || !strings.Contains(r.Err.Error(), "certificate") {
 			t.Errorf("a server that nobody vouches for is read: %+v", r)
 		}
@@ -89,7 +90,7 @@ func TestTokensAreWaitedForNoLongerThanTheRead(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	r := readWithin(ctx, open(t, s), s)[0]
+	r := readWithin(ctx, scalertest.Open(t, s), s)[0]
 	if r.Err == nil || !scalers.IsTimeout(r.Err) || scalers.ClassOf(r.Err) != scalers.Unavailable {
 		t.Errorf("got %+v, want that time ran out", r)
 	}

@@ -36,7 +36,7 @@ func TestQueueCounts(t *testing.T) {
 		}
 		all := trigger(t, queue, server.ConnectionString(), nil)
 		visible := trigger(t, queue, server.ConnectionString(), m{"queueLengthStrategy": "visibleonly"})
-		conn := open(t, all)
+		conn := scalertest.Open(t, all)
 		want := []string{tc.all, tc.visibleOnly, tc.all, tc.visibleOnly}
 		got := append(outcomes(read(t, conn, all, visible)), append(outcomes(read(t, conn, all)), outcomes(read(t, conn, visible))...)...)
 		if diff := cmp.Diff(want, got); diff != "" {

@@ -84,7 +84,7 @@ func TestQueuesAreReadOnce(t *testing.T) {
 			t.Fatalf("trigger %d is another query than one that differs in its target", i)
 		}
 	}
-	conn := open(t, all[0])
+	conn := scalertest.Open(t, all[0])
 	for _, batch := range []struct {
 		scalers  []*scalers.Scaler
 		requests int64

@@ -9,6 +9,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2/sas"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -48,7 +49,7 @@ func TestQueueBySignature(t *testing.T) {
 	} {
 		for _, strategy := range []string{"all", "visibleonly"} {
 			s := trigger(t, tc.queue, "QueueEndpoint="+server.Endpoint()+";SharedAccessSignature="+tc.signature, m{"queueLengthStrategy": strategy})
-			r := read(t, open(t, s), s)[0]
+			r := read(t, scalertest.Open(t, s), s)[0]
 			if got := outcomes([]scalers.Result{r})[0]; got != tc.want {
 				t.Errorf("%s: %s reads as %s, want %s: %v", tc.reason, strategy, got, tc.want, r.Err)
 			}
@@ -58,7 +59,7 @@ func TestQueueBySignature(t *testing.T) {
 		}
 	}
 	s := trigger(t, "orders", "QueueEndpoint=https://127.0.0.1:1;SharedAccessSignature="+ofQueue.Encode(), nil)
-	r := read(t, open(t, s), s)[0]
+	r := read(t, scalertest.Open(t, s), s)[0]
 	if r.Err == nil || strings.Contains(r.Err.Error(), "sig") {
 		t.Errorf("a server that is not there is read as %+v", r)
 	}

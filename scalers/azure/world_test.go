@@ -154,21 +154,6 @@ func trigger(t testing.TB, queue, connection string, metadata m) *scalers.Scaler
 	return s
 }
 
-// open opens the source of the scaler until the test ends.
-func open(t testing.TB, s *scalers.Scaler) scalers.Conn {
-	t.Helper()
-	conn, err := s.Source.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := conn.Close(); err != nil {
-			t.Errorf("closing: %v", err)
-		}
-	})
-	return conn
-}
-
 // read reads scalers of one source in one call, within a deadline that no
 // healthy server needs, and gives each the error that concerns all.
 func read(t testing.TB, conn scalers.Conn, batch ...*scalers.Scaler) []scalers.Result {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/scalers/poll"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -21,7 +22,7 @@ func BenchmarkRead(b *testing.B) {
 			}
 			server.Set("worker", all...)
 			s := decode(b, "external", "worker", server.Addr(), nil, nil)
-			conn := open(b, s)
+			conn := scalertest.Open(b, s)
 			b.ReportAllocs()
 			for b.Loop() {
 				if r := readOn(b, conn, s); r.Err != nil {

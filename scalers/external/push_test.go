@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -63,7 +64,7 @@ func TestWatchTellsOfActivity(t *testing.T) {
 	server := start(t, servers.ExternalOptions{Pulls: true})
 	server.Set("worker", of("q", 5, 1))
 	s := push(t, "worker", server)
-	l := listen(t, open(t, s), s)
+	l := listen(t, scalertest.Open(t, s), s)
 	eventually(t, "the stream", func() bool { return server.Streams("StreamIsActive") == 1 })
 	for n := range int64(3) {
 		server.Activate("worker", true)
@@ -88,7 +89,7 @@ func TestWatchTellsOfMetrics(t *testing.T) {
 	server := start(t, servers.ExternalOptions{})
 	server.Set("worker", of("q", 5, 1))
 	s := push(t, "worker", server)
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	first := readOn(t, conn, s)
 	l := listen(t, conn, s)
 	eventually(t, "the stream", func() bool { return server.Streams("StreamMetricSpec") == 1 })
@@ -126,7 +127,7 @@ func TestServersThatDoNotStreamMetrics(t *testing.T) {
 	server := start(t, servers.ExternalOptions{Pulls: true})
 	var asked atomic.Int64
 	s := push(t, "worker", server)
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	for range 3 {
 		l := listen(t, conn, s)
 		eventually(t, "the stream", func() bool { return server.Streams("StreamIsActive") == 1 })
@@ -147,7 +148,7 @@ func TestServersThatDoNotStreamMetrics(t *testing.T) {
 		return nil, nil //nolint:nilnil // the server answers
 	}})
 	s = push(t, "worker", server)
-	conn = open(t, s)
+	conn = scalertest.Open(t, s)
 	for range 3 {
 		before := asked.Load()
 		l := listen(t, conn, s)
@@ -186,7 +187,7 @@ func TestHowWatchesEnd(t *testing.T) {
 			server := start(t, servers.ExternalOptions{Answer: tc.answer})
 			server.Set("worker", of("q", 5, 1))
 			s := push(t, "worker", server)
-			l := listen(t, open(t, s), s)
+			l := listen(t, scalertest.Open(t, s), s)
 			if tc.kill || tc.lives {
 				eventually(t, "the stream", func() bool { return server.Streams("StreamIsActive") == 1 })
 			}

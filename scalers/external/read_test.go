@@ -295,7 +295,7 @@ func TestHangs(t *testing.T) {
 			server.Set("worker", of("a", 5, 1), of("b", 5, 1))
 			s := decode(t, "external", "worker", server.Addr(), nil, nil)
 			var out [1]scalers.Result
-			_ = scalers.Read(ctx, open(t, s), []*scalers.Scaler{s}, out[:])
+			_ = scalers.Read(ctx, scalertest.Open(t, s), []*scalers.Scaler{s}, out[:])
 			if !errors.Is(out[0].Err, context.Canceled) {
 				t.Errorf("got %v", out[0].Err)
 			}

@@ -11,6 +11,7 @@ import (
 	_ "github.com/freshet-io/freshet/scalers/external"
 	"github.com/freshet-io/freshet/scalers/param"
 	"github.com/freshet-io/freshet/scalers/poll"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -46,25 +47,10 @@ func decode(t testing.TB, kind, object, address string, metadata, auth m) *scale
 	return s
 }
 
-// open opens a connection that ends with the test.
-func open(t testing.TB, s *scalers.Scaler) scalers.Conn {
-	t.Helper()
-	conn, err := s.Source.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := conn.Close(); err != nil {
-			t.Errorf("closing: %v", err)
-		}
-	})
-	return conn
-}
-
 // read reads the scaler on a connection of its own.
 func read(t testing.TB, s *scalers.Scaler) scalers.Result {
 	t.Helper()
-	return readOn(t, open(t, s), s)
+	return readOn(t, scalertest.Open(t, s), s)
 }
 
 func readOn(t testing.TB, conn scalers.Conn, s *scalers.Scaler) scalers.Result {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -77,7 +78,7 @@ func TestRabbitMQCredentials(t *testing.T) {
 	}
 	// What one virtual host refuses does not cost another its numbers.
 	batch := []*scalers.Scaler{trigger(t, http, "orders", m{"vhostName": "/"}, reader), trigger(t, http, "orders", nil, reader)}
-	out, err := readOn(t, open(t, batch[0]), batch...)
+	out, err := readOn(t, scalertest.Open(t, batch[0]), batch...)
 	if got := strings.Join(outcomes(out), " "); err != nil || got != "authentication 3" {
 		t.Errorf("read %s, %v", got, err)
 	}

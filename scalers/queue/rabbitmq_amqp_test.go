@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -35,7 +36,7 @@ func TestRabbitMQManyQueuesAreOneConnection(t *testing.T) {
 		batch = append(batch, trigger(t, w.amqp(), name, nil, nil), trigger(t, w.amqp(), name, m{"activationValue": "5"}, nil))
 		want = append(want, count, count)
 	}
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	for range 3 {
 		out, err := readOn(t, conn, batch...)
 		if diff := cmp.Diff(want, outcomes(out)); err != nil || diff != "" {
@@ -85,7 +86,7 @@ func TestRabbitMQQueueOfAnotherConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	batch := []*scalers.Scaler{trigger(t, w.amqp(), "mine", nil, nil), trigger(t, w.amqp(), "orders", nil, nil)}
-	out, err := readOn(t, open(t, batch[0]), batch...)
+	out, err := readOn(t, scalertest.Open(t, batch[0]), batch...)
 	if diff := cmp.Diff([]string{"configuration", "2"}, outcomes(out)); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
@@ -160,7 +161,7 @@ func TestRabbitMQQueuesThatDoNotAnswer(t *testing.T) {
 		batch = append(batch, trigger(t, host, name, nil, nil))
 		want = append(want, fmt.Sprint(i))
 	}
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	// Four are asked for at a time, so that the first reads get nothing. How long a
 	// login takes depends on the machine.
 	for deadline := 300 * time.Millisecond; ; deadline += deadline / 4 {
@@ -186,7 +187,7 @@ func TestRabbitMQSilentQueueAlone(t *testing.T) {
 	w := newWorld(t)
 	w.queue("silent", 1)
 	s := trigger(t, "amqp://"+swallow(t, w.AMQPAddr(), "silent")+"/"+w.vhost, "silent", nil, nil)
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	for range 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		var out [1]scalers.Result

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 )
 
 // api is a management API that answers as told, by path or, for listings, by
@@ -165,7 +166,7 @@ func TestRabbitMQAnswersToAListing(t *testing.T) {
 		for len(want) < len(batch) {
 			want = append(want, want[0])
 		}
-		out, err := readOn(t, open(t, batch[0]), batch...)
+		out, err := readOn(t, scalertest.Open(t, batch[0]), batch...)
 		if err != nil {
 			t.Errorf("%s: an answer is an error of the whole connection: %v", tc.reason, err)
 			continue

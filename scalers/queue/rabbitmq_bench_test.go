@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 )
 
 // BenchmarkRead reads 500 queues of a real server in one call, over each
@@ -18,7 +19,7 @@ func BenchmarkRead(b *testing.B) {
 		for i := range batch {
 			batch[i] = trigger(b, host, fmt.Sprintf("q%04d", i), nil, nil)
 		}
-		conn := open(b, batch[0])
+		conn := scalertest.Open(b, batch[0])
 		b.Run(name+"/together", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

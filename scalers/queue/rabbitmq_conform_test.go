@@ -28,7 +28,7 @@ func TestRabbitMQConforms(t *testing.T) {
 	}
 	conns := map[string]scalers.Conn{}
 	for name, s := range old {
-		conns[name] = open(t, s)
+		conns[name] = scalertest.Open(t, s)
 		wantOn(t, name, conns[name], s)
 	}
 	scalertest.Conform(t, scalertest.Conformance{

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 )
 
 // counter stands before a management API and counts what it is asked.
@@ -107,7 +108,7 @@ func TestRabbitMQManyTriggersAreFewRequests(t *testing.T) {
 	}
 	batch = append(batch, trigger(t, w.through(c), "q9999", nil, nil))
 	want = append(want, "configuration")
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	for range 3 {
 		out, err := readOn(t, conn, batch...)
 		if err != nil {
@@ -129,7 +130,7 @@ func TestRabbitMQManyTriggersAreFewRequests(t *testing.T) {
 			t.Errorf("%d requests for three queues, want %d: %q", len(asked), want, asked)
 		}
 	}
-	fresh := open(t, batch[0])
+	fresh := scalertest.Open(t, batch[0])
 	for _, want := range []int{3, 3} { // a page and two questions, three questions
 		if out, err := readOn(t, fresh, batch[0], batch[499], batch[450]); err != nil || strings.Join(outcomes(out), " ") != "1 0 5" {
 			t.Errorf("read %v, %v", outcomes(out), err)
@@ -190,7 +191,7 @@ func TestRabbitMQVirtualHostsShareTheConnection(t *testing.T) {
 		}
 		other.settled(3, nil)
 	}
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	out, err := readOn(t, conn, batch...)
 	if diff := cmp.Diff(want, outcomes(out)); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
@@ -259,7 +260,7 @@ func TestRabbitMQExpressions(t *testing.T) {
 			remote++
 		}
 	}
-	together, err := readOn(t, open(t, batch[0]), batch...)
+	together, err := readOn(t, scalertest.Open(t, batch[0]), batch...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +276,7 @@ func TestRabbitMQExpressions(t *testing.T) {
 	for _, wrong := range []string{"*a", "(", "[", `\`} {
 		s := trigger(t, w.http(), wrong, m{"useRegex": "true"}, nil)
 		wantClass(t, s, scalers.Configuration, "regular expression")
-		if out, err := readOn(t, open(t, s), s, batch[0]); err != nil || outcome(out[0]) != "configuration" || out[1].Err != nil {
+		if out, err := readOn(t, scalertest.Open(t, s), s, batch[0]); err != nil || outcome(out[0]) != "configuration" || out[1].Err != nil {
 			t.Errorf("%s: beside another: %v, %v", wrong, outcomes(out), err)
 		}
 	}
@@ -337,7 +338,7 @@ func TestRabbitMQQueueWithoutStatistics(t *testing.T) {
 			{trigger(t, w.http(), name, nil, nil)},
 			{trigger(t, w.http(), name, nil, nil), trigger(t, w.http(), "q0", nil, nil)},
 		} {
-			out, err := readOn(t, open(t, batch[0]), batch...)
+			out, err := readOn(t, scalertest.Open(t, batch[0]), batch...)
 			if err != nil || outcome(out[0]) != "0" {
 				t.Errorf("%d together: read %v, %v, %v", len(batch), outcomes(out), err, out[0].Err)
 			}

@@ -14,6 +14,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 )
 
 // TestRabbitMQRates reads every mode of a queue that is published to and
@@ -54,7 +55,7 @@ func TestRabbitMQRates(t *testing.T) {
 			batch = append(batch, trigger(t, w.http(), queue, m{"mode": mode, "value": "1", "activationValue": "7"}, nil))
 		}
 	}
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	stuck := scalers.Value{Metric: 7, Activity: math.Nextafter(7, 8)}
 	checks := map[string]func(scalers.Value) bool{
 		"busy MessageRate":                   func(v scalers.Value) bool { return v.Metric > 5 && v.Metric < 200 && v.Activity >= v.Metric },
@@ -108,11 +109,11 @@ func TestRabbitMQServerThatKeepsNoRates(t *testing.T) {
 	}
 	asked = 0
 	batch := []*scalers.Scaler{s, trigger(t, a.URL+"/base/shop", "orders", m{"mode": "DeliverGetRate", "value": "1"}, nil)}
-	if out, err := readOn(t, open(t, s), batch...); err != nil || strings.Join(outcomes(out), " ") != "configuration configuration" || asked != 1 {
+	if out, err := readOn(t, scalertest.Open(t, s), batch...); err != nil || strings.Join(outcomes(out), " ") != "configuration configuration" || asked != 1 {
 		t.Errorf("read %v, %v; the overview was asked for %d times", outcomes(out), err, asked)
 	}
 	mode, asked = "basic", 0
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	for range 3 {
 		if out, err := readOn(t, conn, s); err != nil || outcome(out[0]) != "0 and activity 7" {
 			t.Errorf("read %v, %v", outcomes(out), err)

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 )
 
 func TestRabbitMQCountsOverBothProtocols(t *testing.T) {
@@ -33,7 +34,7 @@ func TestRabbitMQCountsOverBothProtocols(t *testing.T) {
 		for i, name := range names {
 			batch[i] = trigger(t, tc.host, name, tc.metadata, nil)
 		}
-		conn := open(t, batch[0])
+		conn := scalertest.Open(t, batch[0])
 		for round := range 2 {
 			out, err := readOn(t, conn, batch...)
 			if err != nil {

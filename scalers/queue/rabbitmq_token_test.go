@@ -20,6 +20,7 @@ import (
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/conn"
 	"github.com/freshet-io/freshet/scalers/param"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 )
 
 // issuer hands out access tokens that the shared server takes.
@@ -89,7 +90,7 @@ func TestRabbitMQAccessTokens(t *testing.T) {
 		trigger(t, strings.Replace(host, "://", "://nobody:nothing@", 1), "orders", nil, all), // the token comes first
 	} {
 		i.issued.Store(0)
-		c := open(t, s)
+		c := scalertest.Open(t, s)
 		for range 3 {
 			if out, err := readOn(t, c, s); err != nil || outcome(out[0]) != "3" {
 				t.Errorf("read %v, %v", outcomes(out), err)

@@ -245,21 +245,6 @@ func decode(host, queue string, metadata, auth m) (*scalers.Scaler, error) {
 	return s, err
 }
 
-// open opens the source of the scaler until the test ends.
-func open(t testing.TB, s *scalers.Scaler) scalers.Conn {
-	t.Helper()
-	conn, err := s.Source.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := conn.Close(); err != nil {
-			t.Errorf("closing: %v", err)
-		}
-	})
-	return conn
-}
-
 // readOn reads scalers of one source in one call, within a deadline that no
 // healthy server needs.
 func readOn(t testing.TB, conn scalers.Conn, batch ...*scalers.Scaler) ([]scalers.Result, error) {

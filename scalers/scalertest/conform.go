@@ -68,6 +68,21 @@ func (c *Conformance) decode(t testing.TB, address string) *scalers.Scaler {
 	return s
 }
 
+// Open opens the source of the scaler until the test ends.
+func Open(t testing.TB, s *scalers.Scaler) scalers.Conn {
+	t.Helper()
+	conn, err := s.Source.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	})
+	return conn
+}
+
 // readOnce opens a connection, reads twice with it and closes it.
 func readOnce(ctx context.Context, s *scalers.Scaler) (scalers.Result, error) {
 	conn, err := s.Source.Open(ctx)

@@ -72,7 +72,7 @@ func BenchmarkRead(b *testing.B) {
 			for i := range batch {
 				batch[i] = list(b, r.Addr(), fmt.Sprintf(key, i), nil, nil)
 			}
-			conn := open(b, batch[0])
+			conn := scalertest.Open(b, batch[0])
 			out := make([]scalers.Result, lists)
 			b.ReportAllocs()
 			for b.Loop() {

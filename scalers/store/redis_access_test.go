@@ -103,14 +103,14 @@ func TestRedisRightsAreOfSingleKeys(t *testing.T) {
 	for _, key := range []string{"set", "list", "zset", "hash"} {
 		batch = append(batch, list(t, r.Addr(), key, nil, auth))
 	}
-	out, err := read(t, open(t, batch[0]), batch...)
+	out, err := read(t, scalertest.Open(t, batch[0]), batch...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(counts(out), " "); got != "authentication 3 5 authentication" {
 		t.Errorf("read %s", got)
 	}
-	all, err := read(t, open(t, batch[0]), batch[0], batch[3]) // none may be read
+	all, err := read(t, scalertest.Open(t, batch[0]), batch[0], batch[3]) // none may be read
 	if err != nil {
 		t.Fatalf("rights to keys concern the whole connection: %v", err)
 	}
@@ -203,7 +203,7 @@ func TestRedisLoginConcernsTheWholeConnection(t *testing.T) {
 			for _, key := range []string{"a", "b", "c"} {
 				batch = append(batch, list(t, r.Addr(), key, tc.metadata, tc.auth))
 			}
-			out, err := read(t, open(t, batch[0]), batch...)
+			out, err := read(t, scalertest.Open(t, batch[0]), batch...)
 			if err == nil || scalers.ClassOf(err) != tc.class {
 				t.Errorf("got %v and %v, want an error of class %s for all", counts(out), err, tc.class)
 			}

@@ -24,7 +24,7 @@ func TestRedisClusterNodeGoneAndBack(t *testing.T) {
 				batch = append(batch, clusterList(t, strings.Join(c.Addrs(), ","), keyAt(t, c, i), nil, nil))
 			}
 			gone := keyAt(t, c, 0)
-			conn := open(t, batch[0])
+			conn := scalertest.Open(t, batch[0])
 			wantCounts(t, conn, batch, "3", "3", "3")
 			if err := c.Nodes[0].Kill(); err != nil {
 				t.Fatal(err)
@@ -40,7 +40,7 @@ func TestRedisClusterNodeGoneAndBack(t *testing.T) {
 				})
 			} else {
 				wantCounts(t, conn, batch, "unavailable", "3", "3")
-				wantCounts(t, open(t, batch[0]), batch, "unavailable", "3", "3")
+				wantCounts(t, scalertest.Open(t, batch[0]), batch, "unavailable", "3", "3")
 				wantOthersRead(t, c, batch[0])
 			}
 			if err := c.Nodes[0].Start(t.Context()); err != nil {
@@ -48,7 +48,7 @@ func TestRedisClusterNodeGoneAndBack(t *testing.T) {
 			}
 			eventually(t, func() error { return c.Nodes[0].Client().RPush(t.Context(), gone, 1, 2, 3).Err() })
 			if whole {
-				conn = open(t, batch[0])
+				conn = scalertest.Open(t, batch[0])
 			}
 			eventually(t, func() error { return wantAll(t, conn, batch, 3) })
 		})
@@ -79,7 +79,7 @@ func TestRedisClusterFollowsAFailover(t *testing.T) {
 		do(t, node, "RPUSH "+keyAt(t, c, i)+" a b c", "WAIT 1 5000")
 		batch = append(batch, clusterList(t, c.Nodes[1].Addr(), keyAt(t, c, i), nil, nil))
 	}
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	wantCounts(t, conn, batch, "3", "3", "3")
 	if err := c.Nodes[0].Kill(); err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestRedisClusterAccess(t *testing.T) {
 // that is "", the number 0.
 func wantError(t *testing.T, s *scalers.Scaler, class scalers.Class, text string) {
 	t.Helper()
-	out, err := read(t, open(t, s), s)
+	out, err := read(t, scalertest.Open(t, s), s)
 	if err == nil {
 		err = out[0].Err
 	}

@@ -140,7 +140,7 @@ func clusterReadsEveryNode(t *testing.T, c *servers.RedisCluster) {
 		}
 		batch = append(batch, clusterList(t, seeds, key, nil, m{"username": "reader", "password": "pw"}))
 	}
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	for range 3 {
 		wantCounts(t, conn, batch, want...)
 	}
@@ -196,7 +196,7 @@ func clusterFollowsSlots(t *testing.T, c *servers.RedisCluster) {
 		batch = append(batch, clusterList(t, from.Addr(), k, nil, m{"username": "reader", "password": "pw"}))
 		mute = append(mute, clusterList(t, from.Addr(), k, nil, m{"username": "mute", "password": "pw"}))
 	}
-	conn, muteConn := open(t, batch[0]), open(t, mute[0])
+	conn, muteConn := scalertest.Open(t, batch[0]), scalertest.Open(t, mute[0])
 	wantCounts(t, conn, batch, "2", "3", "0", "1")
 	wantCounts(t, muteConn, mute, "2", "3", "0", "1")
 
@@ -234,7 +234,7 @@ func clusterWithAHole(t *testing.T, c *servers.RedisCluster) {
 		do(t, c.Nodes[i], "DEL "+key, "RPUSH "+key+" a b c")
 		batch = append(batch, clusterList(t, strings.Join(c.Addrs(), ","), key, nil, nil))
 	}
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	wantCounts(t, conn, batch, "3", "3", "3")
 	slot := slotOf(t, c, keys[1])
 	for _, node := range c.Nodes {
@@ -242,7 +242,7 @@ func clusterWithAHole(t *testing.T, c *servers.RedisCluster) {
 	}
 	for range 3 { // by a connection that knew the slot, and by one that never did
 		wantCounts(t, conn, batch, "3", "unavailable", "3")
-		wantCounts(t, open(t, batch[0]), batch, "3", "unavailable", "3")
+		wantCounts(t, scalertest.Open(t, batch[0]), batch, "3", "unavailable", "3")
 	}
 	out, err := read(t, conn, batch[1])
 	if err != nil || out[0].Err == nil || !strings.Contains(out[0].Err.Error(), fmt.Sprint(slot)) {
@@ -286,7 +286,7 @@ func clusterSeedsThatDoNotAnswer(t *testing.T, c *servers.RedisCluster) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	out := make([]scalers.Result, 1)
-	if err := scalers.Read(ctx, open(t, s), []*scalers.Scaler{s}, out); err != nil || out[0].Err != nil {
+	if err := scalers.Read(ctx, scalertest.Open(t, s), []*scalers.Scaler{s}, out); err != nil || out[0].Err != nil {
 		t.Errorf("read %v, %v", out, err)
 	}
 }

@@ -194,7 +194,7 @@ func TestRedisThousandListsAreOneRoundTrip(t *testing.T) {
 	for i := range batch {
 		batch[i] = list(t, addr, []string{"list", "set", "hash", "zset", fmt.Sprintf("none%d", i)}[i%5], nil, nil)
 	}
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	fastest := time.Hour // the machine may have other things to do
 	for round := range 4 {
 		began := time.Now()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 )
 
 // fakeServer listens on a free port and hands every connection to serve, which
@@ -79,7 +80,7 @@ func TestRedisServersThatDoNotAnswer(t *testing.T) {
 		for _, tls := range []string{"", "true"} {
 			t.Run(name+strings.Replace(tls, "true", " with TLS", 1), func(t *testing.T) {
 				s := list(t, tc.addr, "orders", m{"enableTLS": tls}, nil)
-				conn := open(t, s)
+				conn := scalertest.Open(t, s)
 				ctx, cancel := context.WithTimeout(t.Context(), deadline)
 				defer cancel()
 				began := time.Now()
@@ -138,7 +139,7 @@ func TestRedisReadEndsWithItsContext(t *testing.T) {
 		for _, tls := range []string{"", "true"} {
 			t.Run(name+strings.Replace(tls, "true", " with TLS", 1), func(t *testing.T) {
 				s := list(t, fakeServer(t, serve), "orders", m{"enableTLS": tls}, nil)
-				conn := open(t, s)
+				conn := scalertest.Open(t, s)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				time.AfterFunc(100*time.Millisecond, cancel)
 				began := time.Now()

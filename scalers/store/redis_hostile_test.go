@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 )
 
 // hostile are replies that are no answer to what triggers ask.
@@ -100,7 +101,7 @@ func TestRedisHostileReplies(t *testing.T) {
 					replies[command] = reply
 				}
 				s := hostileTrigger(t, tc.typ, scripted(t, replies), tc.metadata)
-				conn := open(t, s)
+				conn := scalertest.Open(t, s)
 				all.Go(func() { wantHostile(t, what, s, conn) })
 			}
 		})

@@ -87,7 +87,7 @@ func TestRedisSentinel(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
 			out := make([]scalers.Result, 1)
-			err := errors.Join(scalers.Read(ctx, open(t, trigger), []*scalers.Scaler{trigger}, out), out[0].Err)
+			err := errors.Join(scalers.Read(ctx, scalertest.Open(t, trigger), []*scalers.Scaler{trigger}, out), out[0].Err)
 			switch {
 			case tc.text == "" && (err != nil || out[0].Value.Metric != 0):
 				t.Errorf("read %v, %v; want 0", out, err)

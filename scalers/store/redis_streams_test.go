@@ -71,7 +71,7 @@ func TestRedisStreamsCount(t *testing.T) {
 		{"list", pendingOf("g"), "configuration"},
 	} {
 		s := stream(t, r.Addr(), tc.key, tc.metadata, nil)
-		out, err := read(t, open(t, s), s)
+		out, err := read(t, scalertest.Open(t, s), s)
 		if err != nil || counts(out)[0] != tc.want {
 			t.Errorf("%s with %v is read as %v, %v; want %s", tc.key, tc.metadata, out, err, tc.want)
 		}
@@ -95,7 +95,7 @@ func TestRedisStreamsAreReadTogether(t *testing.T) {
 		batch = append(batch, stream(t, addr, "orders", kinds[i%3], auth))
 		want = append(want, []string{"8", "5", "3"}[i%3])
 	}
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	trips := func(want ...string) int {
 		fastest := time.Hour // the machine may have other things to do
 		for range 3 {
@@ -172,7 +172,7 @@ func TestRedisStreamsLagThatTheServerCannotTell(t *testing.T) {
 				do(t, r, strings.ReplaceAll(command, "KEY", key))
 			}
 			s := stream(t, r.Addr(), key, lagOf("g"), nil)
-			out, err := read(t, open(t, s), s)
+			out, err := read(t, scalertest.Open(t, s), s)
 			if err != nil || counts(out)[0] != tc.want {
 				info, _ := r.Client().Do(t.Context(), "XINFO", "GROUPS", key).Result()
 				t.Errorf("%s: read %v, %v; want %s; the server says %v", tc.reason, out, err, tc.want, info)
@@ -209,7 +209,7 @@ func TestRedisStreamsRights(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := stream(t, r.Addr(), tc.key, tc.metadata, m{"username": tc.user, "password": "pw"})
-			out, err := read(t, open(t, s), s)
+			out, err := read(t, scalertest.Open(t, s), s)
 			if err = errors.Join(err, out[0].Err); err == nil && counts(out)[0] != tc.want {
 				t.Errorf("read %v, want %s", out, tc.want)
 			}
@@ -240,7 +240,7 @@ func TestRedisStreamsOfAClusterAndOfSentinels(t *testing.T) {
 		}
 	}
 	for _, batch := range batches {
-		conn := open(t, batch[0])
+		conn := scalertest.Open(t, batch[0])
 		want := []string{"9", "7", "2", "6", "9", "configuration"}
 		for range 2 {
 			wantCounts(t, conn, batch, append(append(want[:6:6], want...), want...)...)

@@ -36,21 +36,6 @@ func list(t testing.TB, addr, key string, metadata, auth m) *scalers.Scaler {
 	return s
 }
 
-// open opens the source of the scaler until the test ends.
-func open(t testing.TB, s *scalers.Scaler) scalers.Conn {
-	t.Helper()
-	conn, err := s.Source.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := conn.Close(); err != nil {
-			t.Errorf("closing: %v", err)
-		}
-	})
-	return conn
-}
-
 // read reads scalers of one source in one call, within a deadline that no
 // healthy server needs.
 func read(t testing.TB, conn scalers.Conn, batch ...*scalers.Scaler) ([]scalers.Result, error) {
@@ -99,7 +84,7 @@ func TestRedisCountsEveryShape(t *testing.T) {
 	for i, key := range keys {
 		batch[i] = list(t, r.Addr(), key, nil, nil)
 	}
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	for round := range 3 {
 		out, err := read(t, conn, batch...)
 		if err != nil {
@@ -124,7 +109,7 @@ func TestRedisFollowsAKeyThatChangesItsShape(t *testing.T) {
 	r := scalertest.Redis(t, servers.RedisOptions{})
 	ctx := t.Context()
 	s, other := list(t, r.Addr(), "key", nil, nil), list(t, r.Addr(), "other", nil, nil)
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	if err := r.Client().RPush(ctx, "other", 1).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +152,7 @@ func TestRedisKeysMayHoldAnything(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := list(t, r.Addr(), key, nil, nil)
-		out, err := read(t, open(t, s), s)
+		out, err := read(t, scalertest.Open(t, s), s)
 		if err != nil || counts(out)[0] != "2" {
 			t.Errorf("key %.20q is read as %v, %v", key, out, err)
 		}
@@ -189,7 +174,7 @@ func TestRedisDatabases(t *testing.T) {
 	}
 	for index, want := range map[string]string{"": "1", "0": "1", "3": "3", "15": "0"} {
 		s := list(t, r.Addr(), "orders", m{"databaseIndex": index}, nil)
-		out, err := read(t, open(t, s), s)
+		out, err := read(t, scalertest.Open(t, s), s)
 		if err != nil || counts(out)[0] != want {
 			t.Errorf("database %q is read as %v, %v; want %s", index, out, err, want)
 		}
@@ -259,7 +244,7 @@ func TestRedisFormsOfAddress(t *testing.T) {
 		if s.Source.Fingerprint != first.Source.Fingerprint {
 			t.Errorf("%s: it is another source than the other forms are", name)
 		}
-		out, err := read(t, open(t, s), s)
+		out, err := read(t, scalertest.Open(t, s), s)
 		if err != nil || counts(out)[0] != "2" {
 			t.Errorf("%s: read %v, %v", name, out, err)
 		}

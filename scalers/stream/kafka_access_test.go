@@ -7,6 +7,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -69,7 +70,7 @@ func TestKafkaSessionEnds(t *testing.T) {
 	metadata, auth := signIn("scram_sha256", "reader")
 	metadata["topic"] = topic
 	s := lagOf(t, "kafka", c.Addr(servers.KafkaSASL), group, metadata, auth)
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	for began := time.Now(); time.Since(began) < 5*sessions/2; time.Sleep(sessions / 5) {
 		out, err := read(t, conn, s)
 		if err != nil {

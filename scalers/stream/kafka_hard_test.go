@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 )
 
 // deleteRecords is a request that package kafka does not have: what a partition
@@ -122,7 +123,7 @@ func TestKafkaPersistentLag(t *testing.T) {
 	group := unique(t, "group")
 	c.commit(t, group, topic, 4, 5)
 	s := c.lag(t, group, m{"topic": topic, "excludePersistentLag": "true"})
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	began := time.Now()
 	look := func(what string, after time.Duration, metric, activity float64) {
 		t.Helper()
@@ -164,7 +165,7 @@ func TestKafkaFaultsOfOneTriggerHurtItAlone(t *testing.T) {
 		c.lag(t, group, m{"topic": topic, "partitionLimitation": "2-9"}),
 		c.lag(t, group, nil),
 	}
-	out, err := read(t, open(t, batch[0]), batch...)
+	out, err := read(t, scalertest.Open(t, batch[0]), batch...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +187,7 @@ func TestKafkaPartitionWithoutLeader(t *testing.T) {
 	c.produce(t, topic, 1, 7)
 	whole := c.lag(t, "nobody", m{"topic": topic, "offsetResetPolicy": "earliest", "lagThreshold": "1000"})
 	first := c.lag(t, "nobody", m{"topic": topic, "offsetResetPolicy": "earliest", "lagThreshold": "1000", "partitionLimitation": "0"})
-	conn := open(t, whole)
+	conn := scalertest.Open(t, whole)
 	look := func() []scalers.Result {
 		t.Helper()
 		out, err := read(t, conn, whole, first)

@@ -17,6 +17,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol/saslhandshake"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 )
 
 // answers are the replies of a scripted cluster by the name of the request, as in
@@ -115,7 +116,7 @@ func TestKafkaCoordinatorMoves(t *testing.T) {
 	a := orders(old)
 	old.reply, next.reply = a.play, a.play
 	s := ordersAt(t, old.addr, nil)
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	look := func(what string) {
 		t.Helper()
 		out, err := read(t, conn, s)
@@ -151,7 +152,7 @@ func TestKafkaOneBrokerHangs(t *testing.T) {
 	good.reply = a.play
 	mute.reply = sayNothing
 	whole, first := ordersAt(t, good.addr, nil), ordersAt(t, good.addr, m{"partitionLimitation": "0"})
-	conn := open(t, whole)
+	conn := scalertest.Open(t, whole)
 	a["ListOffsets end"], a["ListOffsets start"] = offsetsOf(10), offsetsOf(1)
 	for range 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -179,7 +180,7 @@ func TestKafkaFirstBrokersAreDown(t *testing.T) {
 	mute.reply = sayNothing
 	gone := "127.0.0.1:1"
 	s := ordersAt(t, strings.Join([]string{gone, mute.addr, good.addr}, ","), nil)
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	for i := range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		var out [1]scalers.Result
@@ -204,7 +205,7 @@ func TestKafkaOneAddressIsEnough(t *testing.T) {
 	a := orders(second)
 	first.reply, second.reply = a.play, a.play
 	s := ordersAt(t, first.addr, nil)
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	for _, what := range []string{"both", "the second alone", "the second again"} {
 		out, err := read(t, conn, s)
 		if err != nil {
@@ -252,7 +253,7 @@ func TestKafkaBrokersThatLeave(t *testing.T) {
 	both, alone := orders(stays, leaves), orders(stays)
 	stays.reply, leaves.reply = both.play, both.play
 	s := ordersAt(t, stays.addr, nil)
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	look := func(want float64) {
 		t.Helper()
 		out, err := read(t, conn, s)

@@ -8,6 +8,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -59,7 +60,7 @@ func TestKafkaLiveConsumer(t *testing.T) {
 	})
 	defer consumer.Close()
 	s, all := c.lag(t, group, m{"topic": topic, "offsetResetPolicy": "earliest"}), c.lag(t, group, nil)
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	for n := 1; n <= 3; n++ {

@@ -21,6 +21,7 @@ import (
 	"github.com/freshet-io/freshet/scalers"
 	_ "github.com/freshet-io/freshet/scalers/identity/aws"
 	"github.com/freshet-io/freshet/scalers/param"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -74,7 +75,7 @@ func TestKafkaOAuth(t *testing.T) {
 		return lagOf(t, "kafka", c.Addr(servers.KafkaOAuth), group, m{"topic": topic, "sasl": "oauthbearer"}, all)
 	}
 	s := trigger(m{"oauthExtensions": "logicalCluster=lkc-1,identityPoolId=pool-2"})
-	conn := open(t, s)
+	conn := scalertest.Open(t, s)
 	for range 2 {
 		out, err := read(t, conn, s)
 		if err != nil {
@@ -97,7 +98,7 @@ func TestKafkaOAuth(t *testing.T) {
 	i.life.Store(int64(-time.Minute))
 	i.fetched.Store(0)
 	expired := trigger(nil)
-	conn = open(t, expired)
+	conn = scalertest.Open(t, expired)
 	for range 2 { // a token that was refused is not used again
 		_, err = read(t, conn, expired)
 		wantError(t, "a token of yesterday", err, scalers.Authentication, "refused")

@@ -10,6 +10,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 )
 
 // TestKafkaTraffic counts what 500 triggers of one cluster cost it.
@@ -23,7 +24,7 @@ func TestKafkaTraffic(t *testing.T) {
 		metadata := m{"topic": topics[i%3], "lagThreshold": fmt.Sprint(1 + i), "offsetResetPolicy": "earliest", "allowIdleConsumers": "true"}
 		batch = append(batch, lagOf(t, "kafka", c.proxy.addr(), group, metadata, nil))
 	}
-	conn := open(t, batch[0])
+	conn := scalertest.Open(t, batch[0])
 	c.proxy.take()
 	look := func(what string, want map[protocol.ApiKey]int, dialed int) {
 		t.Helper()
@@ -91,7 +92,7 @@ func BenchmarkKafkaRead(b *testing.B) {
 			for i := range batch {
 				batch[i] = c.lag(b, fmt.Sprintf("bench-%d", i), m{"topic": topic})
 			}
-			conn := open(b, batch[0])
+			conn := scalertest.Open(b, batch[0])
 			out := make([]scalers.Result, n)
 			b.ReportAllocs()
 			for b.Loop() {

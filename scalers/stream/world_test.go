@@ -273,21 +273,6 @@ func (c *cluster) lag(t testing.TB, group string, metadata m) *scalers.Scaler {
 	return lagOf(t, "kafka", c.Addr(servers.KafkaPlain), group, metadata, nil)
 }
 
-// open opens the source of the scaler until the test ends.
-func open(t testing.TB, s *scalers.Scaler) scalers.Conn {
-	t.Helper()
-	conn, err := s.Source.Open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := conn.Close(); err != nil {
-			t.Errorf("closing: %v", err)
-		}
-	})
-	return conn
-}
-
 // patience is a deadline that no healthy broker needs.
 const patience = 20 * time.Second
 
