@@ -52,7 +52,7 @@ func keyAt(t testing.TB, c *servers.RedisCluster, node int) string {
 
 func slotOf(t testing.TB, c *servers.RedisCluster, key string) int {
 	t.Helper()
-	slot, err := c.Nodes[0].Client().ClusterKeySlot(t.Context(), key).Result()
+	slot, err := c.Nodes[len(c.Nodes)-1].Client().ClusterKeySlot(t.Context(), key).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
