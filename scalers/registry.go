@@ -149,3 +149,16 @@ func Find(typeName string) (*Registration, error) {
 	}
 	return nil, ConfigurationError("trigger type %q is not known; known types are %s", typeName, strings.Join(Types(), ", "))
 }
+
+// ExampleInput is what the example is given.
+func (r *Registration) ExampleInput() param.Input {
+	return param.Input{Metadata: r.Example, Auth: r.ExampleAuth}
+}
+
+// ExampleSetting is where the example stands.
+func (r *Registration) ExampleSetting() Setting {
+	return Setting{
+		Object:     ObjectRef{Kind: "ScaledObject", Namespace: "default", Name: "worker"},
+		MetricType: r.ExampleMetricType, PollingInterval: 30 * time.Second,
+	}
+}

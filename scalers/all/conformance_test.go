@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/freshet-io/freshet/scalers"
 	_ "github.com/freshet-io/freshet/scalers/all"
@@ -56,7 +55,7 @@ func TestExampleDecodes(t *testing.T) {
 	eachKind(t, func(t *testing.T, r *scalers.Registration) {
 		var first *scalers.Scaler
 		for _, name := range r.Types {
-			s, notices, err := scalers.Decode(name, exampleInput(r), exampleSetting(r))
+			s, notices, err := scalers.Decode(name, r.ExampleInput(), r.ExampleSetting())
 			if err != nil {
 				t.Fatalf("%s: the example does not decode: %v", name, err)
 			}
@@ -90,7 +89,7 @@ func TestEmptyInputNamesEveryRequiredKey(t *testing.T) {
 				want = append(want, f.Key)
 			}
 		}
-		_, _, err := scalers.Decode(r.Types[0], param.Input{}, exampleSetting(r))
+		_, _, err := scalers.Decode(r.Types[0], param.Input{}, r.ExampleSetting())
 		if err == nil {
 			t.Fatal("a trigger without parameters decodes")
 		}
@@ -107,19 +106,6 @@ func TestEmptyInputNamesEveryRequiredKey(t *testing.T) {
 			t.Errorf("the faults name %q, want %q", got, want)
 		}
 	})
-}
-
-// exampleInput is the example of a kind.
-func exampleInput(r *scalers.Registration) param.Input {
-	return param.Input{Metadata: r.Example, Auth: r.ExampleAuth}
-}
-
-// exampleSetting is where the example of a kind stands.
-func exampleSetting(r *scalers.Registration) scalers.Setting {
-	return scalers.Setting{
-		Object:     scalers.ObjectRef{Kind: "ScaledObject", Namespace: "default", Name: "worker"},
-		MetricType: r.ExampleMetricType, PollingInterval: 30 * time.Second,
-	}
 }
 
 // TestSecretsStaySecret gives each secret parameter a text of its own, from
@@ -147,7 +133,7 @@ func TestSecretsStaySecret(t *testing.T) {
 				case param.Auth:
 					in.Auth[f.Key] = text
 				}
-				s, notices, err := scalers.Decode(r.Types[0], in, exampleSetting(r))
+				s, notices, err := scalers.Decode(r.Types[0], in, r.ExampleSetting())
 				seen := fmt.Sprintf("%v %+v", err, notices)
 				if s != nil {
 					seen += fmt.Sprintf(" %s %s %v", s.Stem, s.Source.Name, s)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -15,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azqueue/v2"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/conn"
 )
 
 const (
@@ -64,21 +64,14 @@ func readQueues(ctx context.Context, c *queueConn, queues []*Queue, out []scaler
 // readInParallel reads the messages of each queue and returns when all are read.
 // Once the service cannot be reached, the queues that wait are given that error.
 func readInParallel(ctx context.Context, c *queueConn, each []*messages) {
-	var next atomic.Int64
 	var lost atomic.Pointer[unreachable]
-	var workers sync.WaitGroup
-	for range min(parallelReads, len(each)) {
-		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(each)); i = next.Add(1) - 1 {
-				if err := lost.Load(); err != nil {
-					each[i].fail(err)
-				} else if err := each[i].read(ctx, c); err != nil {
-					lost.Store(err)
-				}
-			}
-		})
-	}
-	workers.Wait()
+	conn.InParallel(len(each), parallelReads, func(i int) {
+		if err := lost.Load(); err != nil {
+			each[i].fail(err)
+		} else if err := each[i].read(ctx, c); err != nil {
+			lost.Store(err)
+		}
+	})
 }
 
 func (m *messages) fail(err error) {

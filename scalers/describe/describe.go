@@ -98,21 +98,13 @@ func describe(r *scalers.Registration, docs *comments) (Trigger, error) {
 		t.Parameters = append(t.Parameters, Parameter{Field: f, Text: text, Kind: kindOf(f)})
 	}
 	if !r.Resource && !r.Named {
-		s, _, err := scalers.Decode(r.Types[0], param.Input{Metadata: r.Example, Auth: r.ExampleAuth}, exampleSetting(r))
+		s, _, err := scalers.Decode(r.Types[0], r.ExampleInput(), r.ExampleSetting())
 		if err != nil {
 			return t, fmt.Errorf("decoding the example: %w", err)
 		}
 		t.MetricName = scalers.MetricName(0, s.Stem)
 	}
 	return t, nil
-}
-
-// exampleSetting is where the example of a kind stands.
-func exampleSetting(r *scalers.Registration) scalers.Setting {
-	return scalers.Setting{
-		Object:     scalers.ObjectRef{Kind: "ScaledObject", Namespace: "default", Name: "worker"},
-		MetricType: r.ExampleMetricType, PollingInterval: 30 * time.Second,
-	}
 }
 
 // kindOf names what a parameter's value is.

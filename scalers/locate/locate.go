@@ -50,7 +50,7 @@ func YAML(body []byte, path string) (float64, error) {
 	if err := yaml.Unmarshal(body, &at); err != nil {
 		return 0, notYAML(err)
 	}
-	for _, key := range split(path) {
+	for _, key := range Split(path) {
 		var ok bool
 		if at, ok = child(at, key); !ok {
 			return 0, missing(path)
@@ -80,8 +80,8 @@ func YAML(body []byte, path string) (float64, error) {
 	}
 }
 
-// split cuts a path at the dots that follow no backslash.
-func split(path string) []string {
+// Split cuts a path at the dots that follow no backslash.
+func Split(path string) []string {
 	var keys []string
 	var key strings.Builder
 	for i := 0; i < len(path); i++ {

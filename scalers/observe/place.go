@@ -14,6 +14,7 @@ import (
 
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/conn"
+	"github.com/freshet-io/freshet/scalers/locate"
 )
 
 // place is where a number is in an answer. Its methods read it in one format
@@ -90,7 +91,7 @@ func (p place) inYAML() (float64, error) {
 	if err := decoder.Decode(&at); err != nil {
 		return 0, wrongContent(p.answer, "YAML")
 	}
-	for _, key := range splitPath(p.location) {
+	for _, key := range locate.Split(p.location) {
 		switch inner := at.(type) {
 		case map[string]any:
 			value, ok := inner[key]
@@ -122,26 +123,6 @@ func (p place) inYAML() (float64, error) {
 	default:
 		return 0, p.notNumber(fmt.Sprint(found))
 	}
-}
-
-// splitPath is the parts of a path joined with dots. A dot after a backslash is
-// one of the part's own.
-func splitPath(path string) []string {
-	var parts []string
-	var part strings.Builder
-	for i := 0; i < len(path); i++ {
-		switch {
-		case path[i] == '\\' && i+1 < len(path):
-			i++
-			part.WriteByte(path[i])
-		case path[i] == '.':
-			parts = append(parts, part.String())
-			part.Reset()
-		default:
-			part.WriteByte(path[i])
-		}
-	}
-	return append(parts, part.String())
 }
 
 // longestNumber is how many bytes a number may have.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/freshet-io/freshet/scalers/locate"
 )
 
 // element is one of an XML document. The document itself is one without a name.
@@ -29,7 +31,7 @@ func (p place) inXML() (float64, error) {
 		return 0, wrongContent(p.answer, "XML")
 	}
 	at := []*element{document}
-	parts := splitPath(p.location)
+	parts := locate.Split(p.location)
 	for n, part := range parts {
 		index, notIndex := strconv.Atoi(part)
 		switch attribute := strings.TrimLeft(part, "@-"); {

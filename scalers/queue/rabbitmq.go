@@ -130,6 +130,9 @@ func (r *RabbitMQ) Target() float64 {
 
 const defaultQueueLength = 20
 
+// mostAtOnce is how many questions a connection is asked at the same time.
+const mostAtOnce = 4
+
 // Source is the server or, over AMQP, one virtual host of it.
 func (r *RabbitMQ) Source() scalers.Source[*rabbitConn] { return r.source() }
 

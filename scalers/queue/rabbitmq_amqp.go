@@ -219,7 +219,7 @@ func order(triggers []*RabbitMQ) (queues []string) {
 func (r *amqpRead) run(ctx context.Context) error {
 	defer context.AfterFunc(ctx, r.session.hangUp)()
 	r.counts, r.errs, r.asked = make([]float64, len(r.queues)), make([]error, len(r.queues)), make([]bool, len(r.queues))
-	parallel(len(r.queues), func(i int) {
+	conn.InParallel(len(r.queues), mostAtOnce, func(i int) {
 		r.asked[i] = ctx.Err() == nil
 		r.counts[i], r.errs[i] = r.count(ctx, r.queues[i])
 	})

@@ -77,7 +77,7 @@ func (c *managementConn) read(ctx context.Context, triggers []*RabbitMQ, out []s
 		}
 		groups[key] = append(groups[key], i)
 	}
-	parallel(len(keys), func(k int) {
+	conn.InParallel(len(keys), mostAtOnce, func(k int) {
 		c.readVHost(ctx, keys[k], groups[keys[k]], triggers, out)
 	})
 	var first error
@@ -236,7 +236,7 @@ func (r *vhostRead) rest(ctx context.Context, query url.Values, size int, l *lis
 	}
 	more := max(0, l.pages-1)
 	pages, errs := make([]*pageAnswer, more), make([]error, more)
-	parallel(len(pages), func(i int) { pages[i], errs[i] = r.page(ctx, query, i+2, size) })
+	conn.InParallel(len(pages), mostAtOnce, func(i int) { pages[i], errs[i] = r.page(ctx, query, i+2, size) })
 	for i, page := range pages {
 		switch {
 		case status(errs[i]) == http.StatusBadRequest: // there are not as many pages any more

@@ -9,6 +9,7 @@ import (
 	"regexp"
 
 	"github.com/freshet-io/freshet/scalers"
+	"github.com/freshet-io/freshet/scalers/conn"
 )
 
 // question is about the queue of a name, or about those whose names match.
@@ -40,7 +41,7 @@ func (r *vhostRead) ask(ctx context.Context, questions []question) {
 		questions = r.askListing(ctx, questions)
 	}
 	requests := r.requests(ctx, questions)
-	parallel(len(requests), func(i int) { requests[i]() })
+	conn.InParallel(len(requests), mostAtOnce, func(i int) { requests[i]() })
 }
 
 // perQuestion is how many queues a server lists, or looks through for a match,

@@ -1,20 +1,17 @@
-package queue
+package conn
 
 import (
 	"sync"
 	"sync/atomic"
 )
 
-// mostAtOnce is how many questions a connection is asked at the same time.
-const mostAtOnce = 4
-
-// parallel calls f for each of n places, [mostAtOnce] at a time, and returns when
-// all calls did. A panic of f is the caller's.
-func parallel(n int, f func(i int)) {
+// InParallel calls f with each number below n, at most so many at a time, and
+// returns when all calls did. A panic of f is the caller's.
+func InParallel(n, most int, f func(i int)) {
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	var panicked atomic.Pointer[any]
-	for range min(n, mostAtOnce) {
+	for range min(n, most) {
 		workers.Go(func() {
 			defer func() {
 				if p := recover(); p != nil {
