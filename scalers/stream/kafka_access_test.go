@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
-// allow gives a user of the shared cluster the right to describe something.
+// allow gives a user of the shared cluster the right to describe something, and
+// returns when the broker honours it: the controller answers before that.
 func (c *cluster) allow(t testing.TB, user string, kind kafka.ResourceType, name string) {
 	t.Helper()
 	r, err := c.admin.CreateACLs(t.Context(), &kafka.CreateACLsRequest{ACLs: []kafka.ACLEntry{{
@@ -24,6 +26,21 @@ func (c *cluster) allow(t testing.TB, user string, kind kafka.ResourceType, name
 	if err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, "waiting for the broker to honour the right", func() error {
+		known, err := c.admin.DescribeACLs(t.Context(), &kafka.DescribeACLsRequest{Filter: kafka.ACLFilter{
+			ResourceTypeFilter: kind, ResourceNameFilter: name, ResourcePatternTypeFilter: kafka.PatternTypeLiteral,
+			PrincipalFilter: "User:" + user, Operation: kafka.ACLOperationTypeDescribe, PermissionType: kafka.ACLPermissionTypeAllow,
+		}})
+		switch {
+		case err != nil:
+			return err
+		case known.Error != nil:
+			return known.Error
+		case len(known.Resources) == 0:
+			return errors.New("it does not know of it")
+		}
+		return nil
+	})
 }
 
 // signIn are the parameters that sign in as the user.
