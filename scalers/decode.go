@@ -35,6 +35,9 @@ type Scaler struct {
 	// Watch, when set, calls event on what the source tells of the trigger's
 	// activity, until ctx ends or the connection does. See [Kind.Watch].
 	Watch func(ctx context.Context, conn Conn, event func(active bool)) error
+	// ChangeKey is what the source calls it when it tells of changes, or "". See
+	// [Keyed].
+	ChangeKey string
 	// Next, when set, returns when time alone changes the value. See [Kind.Next].
 	Next func(now time.Time) time.Time
 
@@ -166,6 +169,9 @@ func decode[C Conn, T Trigger[C]](r *Registration, k Kind[C, T], in param.Input,
 	s.Activation, _ = r.Plan.RoleValue(trigger, param.Activation)
 	if k.ReadsTarget {
 		s.Query = s.Fingerprint
+	}
+	if keyed, ok := any(trigger).(Keyed); ok {
+		s.ChangeKey = keyed.ChangeKey()
 	}
 	if k.Watch != nil {
 		s.Watch = func(ctx context.Context, conn Conn, event func(bool)) error {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/freshet-io/freshet/scalers"
 )
@@ -12,6 +13,7 @@ func init() {
 		Types: []string{"redis"}, Category: "store", Since: "0.1.0", Label: "redisScaler",
 		Example: map[string]string{"address": "redis.default.svc:6379", "listName": "orders", "listLength": "5"},
 		ReadAll: readSteps[*RedisList],
+		Idle:    time.Second,
 	})
 }
 
@@ -41,6 +43,7 @@ type RedisItems struct {
 
 	// shape is how the key was counted last.
 	shape atomic.Uint32
+	first firstStep
 }
 
 // Stem names the key.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/freshet-io/freshet/scalers"
 )
@@ -15,6 +16,7 @@ func init() {
 			"address": "redis.default.svc:6379", "stream": "orders", "consumerGroup": "workers", "lagCount": "10",
 		},
 		ReadAll: readSteps[*RedisStream],
+		Idle:    time.Second,
 	})
 }
 
@@ -69,6 +71,7 @@ type RedisStreamEntries struct {
 	ActivationCount int64 `param:"activationLagCount" default:"0" role:"activation"`
 
 	formula bool
+	first   firstStep
 }
 
 // Bind notes whether a formula stands in for the target.
