@@ -81,8 +81,9 @@ type Registration struct {
 	Struct reflect.Type
 	// Batches tells whether many triggers are read in one call.
 	Batches bool
-	// Watches tells whether the source is listened to for events.
-	Watches bool
+	// Watches tells whether the source is listened to for events, and Told whether
+	// it may tell of changes to what was read: see [Teller].
+	Watches, Told bool
 	// Resource tells that the HPA measures the metric itself: nothing is read.
 	Resource bool
 
@@ -102,6 +103,7 @@ func Register[C Conn, T Trigger[C]](k Kind[C, T]) {
 		OpenMetadata: k.OpenMetadata, Parallel: k.Parallel, Idle: k.Idle,
 		Example: k.Example, ExampleAuth: k.ExampleAuth,
 		Plan: param.NewPlan(t.Elem()), Struct: t.Elem(), Batches: k.ReadAll != nil, Watches: k.Watch != nil,
+		Told: t.Implements(reflect.TypeFor[Keyed]()),
 	}
 	if k.OpenMetadata {
 		r.Plan = r.Plan.Open()

@@ -243,7 +243,7 @@ func (g *group) next(now time.Time) time.Time {
 func (e *Engine) run(g *group, r *round, batch []*query, began time.Time) {
 	defer e.rounds.Done()
 	results := make([]scalers.Result, len(batch))
-	err := e.read(g.source, batch, results, began)
+	err := e.read(r, g.source, batch, results, began)
 	took := time.Since(began)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -328,7 +328,7 @@ func (e *Engine) answered(g *group, now time.Time) {
 }
 
 // read opens the connection and reads batch in chunks. The error concerns all.
-func (e *Engine) read(src *source, batch []*query, results []scalers.Result, began time.Time) (err error) {
+func (e *Engine) read(r *round, src *source, batch []*query, results []scalers.Result, began time.Time) (err error) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.opts.Timeout)
 	defer cancel()
 	link, err := src.link.acquire(ctx, func(ctx context.Context) (scalers.Conn, error) { return e.open(ctx, src) })
@@ -344,7 +344,7 @@ func (e *Engine) read(src *source, batch []*query, results []scalers.Result, beg
 		for _, q := range batch[start:end] {
 			chunk = append(chunk, q.scaler)
 		}
-		if err := e.readChunk(src, link.conn, chunk, results[start:end], began); err != nil {
+		if err := e.readChunk(r, src, link.conn, chunk, results[start:end], began); err != nil {
 			return err
 		}
 	}
@@ -360,9 +360,12 @@ func (e *Engine) open(ctx context.Context, src *source) (scalers.Conn, error) {
 	return conn, err
 }
 
-func (e *Engine) readChunk(src *source, conn scalers.Conn, chunk []*scalers.Scaler, out []scalers.Result, began time.Time) error {
+func (e *Engine) readChunk(r *round, src *source, conn scalers.Conn, chunk []*scalers.Scaler, out []scalers.Result, began time.Time) error {
 	ctx, cancel := context.WithTimeout(scalers.WithNow(e.ctx, began), e.opts.Timeout)
 	defer cancel()
+	if r.idle && !r.all {
+		ctx = scalers.WithGlance(ctx)
+	}
 	err := scalers.Read(ctx, conn, chunk, out)
 	if !e.logPanic(src, err) {
 		for i := range out {

@@ -19,7 +19,8 @@ func init() {
 
 // RedisList scales on the number of items in a Redis list, set, hash or sorted
 // set. A key that does not exist holds 0 items. The user needs the right to LLEN
-// or, for what is no list, to TYPE and to SCARD, HLEN or ZCARD.
+// or, for what is no list, to TYPE and to SCARD, HLEN or ZCARD. With the right to
+// CLIENT TRACKING, Redis 6 and newer tell of changes.
 type RedisList struct {
 	// What is counted.
 	RedisItems

@@ -128,7 +128,7 @@ func (p *redisPipe) Read(b []byte) (int, error) {
 // SetDeadline sets both deadlines.
 func (p *redisPipe) SetDeadline(t time.Time) error {
 	_ = p.SetReadDeadline(t)          // it does not fail
-	return p.Conn.SetWriteDeadline(t) //nolint:wrapcheck // it is a connection
+	return p.SetWriteDeadline(t) //nolint:wrapcheck // it is a connection
 }
 
 // SetReadDeadline sets until when the next read waits.

@@ -34,7 +34,8 @@ func init() {
 //
 // The user needs the right to XLEN for the length, to XPENDING and EXISTS for
 // pending, and to XINFO GROUPS and XLEN for the lag, as well as to XINFO STREAM and
-// XRANGE where the lag has to be counted.
+// XRANGE where the lag has to be counted. With the right to CLIENT TRACKING, Redis 6
+// and newer tell of entries that are added.
 type RedisStream struct {
 	// What is counted.
 	RedisStreamEntries
