@@ -127,7 +127,7 @@ func (p *redisPipe) Read(b []byte) (int, error) {
 
 // SetDeadline sets both deadlines.
 func (p *redisPipe) SetDeadline(t time.Time) error {
-	_ = p.SetReadDeadline(t)          // it does not fail
+	_ = p.SetReadDeadline(t)     // it does not fail
 	return p.SetWriteDeadline(t) //nolint:wrapcheck // it is a connection
 }
 
