@@ -42,7 +42,6 @@ type Scaler struct {
 	Next func(now time.Time) time.Time
 
 	trigger any
-	read    func(ctx context.Context, conn Conn, batch []*Scaler, out []Result) error
 }
 
 // SourceRef is a source without its connection's type.
@@ -164,7 +163,7 @@ func decode[C Conn, T Trigger[C]](r *Registration, k Kind[C, T], in param.Input,
 			Name:        source.String(),
 			Open:        opener(source),
 		},
-		Kind: r, trigger: trigger, read: reader(k),
+		Kind: r, trigger: trigger,
 	}
 	s.Activation, _ = r.Plan.RoleValue(trigger, param.Activation)
 	if k.ReadsTarget {

@@ -36,7 +36,7 @@ func Read(ctx context.Context, conn Conn, batch []*Scaler, out []Result) (err er
 			err = &PanicError{Value: p, Stack: debug.Stack()}
 		}
 	}()
-	if err := batch[0].read(ctx, conn, batch, out); err != nil {
+	if err := batch[0].Kind.read(ctx, conn, batch, out); err != nil {
 		return err
 	}
 	for i := range out {

@@ -88,6 +88,7 @@ type Registration struct {
 	Resource bool
 
 	decode func(in param.Input, setting Setting) (*Scaler, []param.Notice, error)
+	read   func(ctx context.Context, conn Conn, batch []*Scaler, out []Result) error
 }
 
 var registry = map[string]*Registration{}
@@ -108,6 +109,7 @@ func Register[C Conn, T Trigger[C]](k Kind[C, T]) {
 	if k.OpenMetadata {
 		r.Plan = r.Plan.Open()
 	}
+	r.read = reader(k)
 	r.decode = func(in param.Input, setting Setting) (*Scaler, []param.Notice, error) {
 		return decode(r, k, in, setting)
 	}

@@ -26,7 +26,9 @@ func (e *Engine) subscribe(key Key, m Member, owned bool) *Subscription {
 	}
 	q := src.queries[m.Scaler.Query]
 	if q == nil {
-		q = &query{scaler: m.Scaler}
+		own := *m.Scaler
+		own.Source = src.ref // one for all queries of the source
+		q = &query{scaler: &own}
 		q.subs.Store(&[]*Subscription{})
 		src.queries[m.Scaler.Query] = q
 		if key := m.Scaler.ChangeKey; key != "" {

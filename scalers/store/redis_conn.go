@@ -139,7 +139,7 @@ func (s *redisStep) end(told scalers.Told, out *scalers.Result) (next *redisStep
 	if s.queries[0].tracked {
 		out.Told = told
 	}
-	if s.of != nil {
+	if s.of != nil && (count > 0 || out.Told != scalers.ToldAll) { // else it will hardly be read again soon
 		s.of.kept.Store(s)
 	}
 	return nil
