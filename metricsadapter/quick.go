@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	genericapifilters "k8s.io/apiserver/pkg/endpoints/filters"
 	"k8s.io/apiserver/pkg/endpoints/handlers/responsewriters"
+	"k8s.io/apiserver/pkg/endpoints/request"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	genericfilters "k8s.io/apiserver/pkg/server/filters"
 	"k8s.io/klog/v2"
@@ -37,10 +38,10 @@ func withQuick(p *Provider) func(http.Handler, *genericapiserver.Config) http.Ha
 		q := &quick{provider: p, full: genericapiserver.DefaultBuildHandlerChain(handler, c)}
 		var lean http.Handler = q.answer(c.Serializer)
 		lean = genericapifilters.WithAuthorization(lean, c.Authorization.Authorizer, c.Serializer)
-		lean = genericapifilters.WithAuthentication(lean, c.Authentication.Authenticator,
+		lean = genericapifilters.WithAuthentication(lean, rememberProxied(c.Authentication.Authenticator, c.Authentication.RequestHeaderConfig),
 			genericapifilters.Unauthorized(c.Serializer), c.Authentication.APIAudiences, c.Authentication.RequestHeaderConfig)
 		lean = genericfilters.WithWaitGroup(lean, c.LongRunningFunc, c.NonLongRunningRequestWaitGroup)
-		lean = genericapifilters.WithRequestInfo(lean, c.RequestInfoResolver)
+		lean = genericapifilters.WithRequestInfo(lean, quickInfo{})
 		q.lean = genericfilters.WithPanicRecovery(lean, c.RequestInfoResolver)
 		return q
 	}
@@ -59,10 +60,26 @@ func (q *quick) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // metricQuery is what the quick answer is about.
 type metricQuery struct {
 	namespace, object, metric string
-	protobuf                  bool
+	// selector is the label's, by which object was found.
+	selector string
+	protobuf bool
 }
 
 type queryKey struct{}
+
+// quickInfo tells what authorization is asked about: that to list a resource of the
+// metric's name, as of any request of this form.
+type quickInfo struct{}
+
+// NewRequestInfo describes a request whose query was parsed.
+func (quickInfo) NewRequestInfo(r *http.Request) (*request.RequestInfo, error) {
+	q, _ := r.Context().Value(queryKey{}).(metricQuery)
+	return &request.RequestInfo{
+		IsResourceRequest: true, Path: r.URL.Path, Verb: "list",
+		APIPrefix: "apis", APIGroup: v1beta1.SchemeGroupVersion.Group, APIVersion: v1beta1.SchemeGroupVersion.Version,
+		Namespace: q.namespace, Resource: q.metric, Parts: []string{q.metric}, LabelSelector: q.selector,
+	}, nil
+}
 
 const (
 	queryPrefix  = "/apis/external.metrics.k8s.io/v1beta1/namespaces/"
@@ -78,7 +95,8 @@ func parseQuery(r *http.Request, label string) (metricQuery, bool) {
 		return metricQuery{}, false
 	}
 	var q metricQuery
-	if q.namespace, q.metric, ok = strings.Cut(path, "/"); !ok || q.namespace == "" || q.metric == "" || strings.Contains(q.metric, "/") {
+	if q.namespace, q.metric, ok = strings.Cut(path, "/"); !ok || q.namespace == "" || q.metric == "" || strings.Contains(q.metric, "/") ||
+		q.metric == "status" || q.metric == "finalize" { // which are parts of the namespace itself
 		return metricQuery{}, false
 	}
 	selector, ok := strings.CutPrefix(r.URL.RawQuery, "labelSelector=")
@@ -92,6 +110,7 @@ func parseQuery(r *http.Request, label string) (metricQuery, bool) {
 	if q.object, ok = strings.CutPrefix(selector, label+"="); !ok || !plain(q.object) {
 		return metricQuery{}, false
 	}
+	q.selector = selector
 	switch accept := r.Header.Get("Accept"); {
 	case strings.HasPrefix(accept, protobufType) && !strings.Contains(accept, ";"):
 		q.protobuf = true
