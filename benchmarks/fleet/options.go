@@ -115,7 +115,7 @@ func (o *options) validate(needs []need) error {
 			add("%s is %d, and at least 1 is needed", flag, n)
 		}
 	}
-	if o.activations > o.objects {
+	if o.objects >= 1 && o.activations > o.objects {
 		add("--activations is %d, more than the %d of --objects", o.activations, o.objects)
 	}
 	for flag, d := range map[string]time.Duration{"--interval": o.interval, "--fault-interval": o.faultInterval} {
@@ -162,8 +162,7 @@ func (o *options) validateAddresses(add func(string, ...any)) {
 	}
 	if len(o.pids) > 0 && o.pidFile != "" {
 		add("--pids and --pid-file are two of the same: give one")
-	}
-	if _, err := o.measured(); err != nil {
+	} else if _, err := o.measured(); err != nil {
 		add("%w", err)
 	}
 	if _, err := o.bearer(); err != nil {

@@ -14,10 +14,10 @@ import (
 type mode int
 
 const (
-	passing mode = iota // as the server behind it
-	refusing            // nobody listens, and connections are cut
-	silent              // connections are accepted, requests taken, nothing answered
-	slow                // every answer comes late
+	passing  mode = iota // as the server behind it
+	refusing             // nobody listens, and connections are cut
+	silent               // connections are accepted, requests taken, nothing answered
+	slow                 // every answer comes late
 )
 
 // proxy stands on a loopback port in front of a Redis and counts what passes.

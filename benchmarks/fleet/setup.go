@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -78,47 +77,72 @@ func (b *bench) create(ctx context.Context, obj client.Object) error {
 // leaves behind would be measured with the next one.
 func (b *bench) tearDown(ctx context.Context, prefix string) error {
 	began := time.Now()
-	kinds := []struct {
-		object client.Object
-		kind   string
-		group  string
-		delete bool
-	}{
-		{&kedav1alpha1.ScaledObject{}, "ScaledObjectList", kedav1alpha1.GroupVersion.String(), true},
-		{&appsv1.Deployment{}, "DeploymentList", "apps/v1", true},
-		{&corev1.Pod{}, "PodList", "v1", false},
-	}
-	in := []client.ListOption{client.InNamespace(b.options.namespace), client.MatchingLabels{setLabel: prefix}}
-	for _, k := range kinds {
-		if k.delete {
-			if err := call(ctx, func(ctx context.Context) error {
-				return b.client.DeleteAllOf(ctx, k.object, client.InNamespace(b.options.namespace), client.MatchingLabels{setLabel: prefix},
-					client.PropagationPolicy(metav1.DeletePropagationBackground))
-			}); err != nil {
-				return fmt.Errorf("deleting each %T: %w", k.object, err)
-			}
-		}
-		list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: k.group, Kind: k.kind}}
-		if err := b.waitGone(ctx, list, in); err != nil {
+	for _, k := range []metav1.TypeMeta{
+		{APIVersion: kedav1alpha1.GroupVersion.String(), Kind: kedav1alpha1.KindScaledObject},
+		{APIVersion: "apps/v1", Kind: "Deployment"},
+	} {
+		if err := b.deleteEach(ctx, k, prefix); err != nil {
 			return err
 		}
+		if err := b.waitGone(ctx, k, prefix); err != nil {
+			return err
+		}
+	}
+	if err := b.waitGone(ctx, metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, prefix); err != nil {
+		return err
 	}
 	b.log("%s… torn down in %.1f s", prefix, time.Since(began).Seconds())
 	return nil
 }
 
-func (b *bench) waitGone(ctx context.Context, list *metav1.PartialObjectMetadataList, in []client.ListOption) error {
+// left are the objects of a kind that are there.
+func (b *bench) left(ctx context.Context, kind metav1.TypeMeta, prefix string) ([]metav1.PartialObjectMetadata, error) {
+	list := &metav1.PartialObjectMetadataList{TypeMeta: metav1.TypeMeta{APIVersion: kind.APIVersion, Kind: kind.Kind + "List"}}
+	if err := call(ctx, func(ctx context.Context) error {
+		return b.client.List(ctx, list, client.InNamespace(b.options.namespace), client.MatchingLabels{setLabel: prefix})
+	}); err != nil {
+		return nil, fmt.Errorf("listing each %s: %w", kind.Kind, err)
+	}
+	return list.Items, nil
+}
+
+// deleteEach deletes objects one by one: all in one call take longer than a call may.
+func (b *bench) deleteEach(ctx context.Context, kind metav1.TypeMeta, prefix string) error {
+	items, err := b.left(ctx, kind, prefix)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(writers)
+	for i := range items {
+		obj := &items[i]
+		obj.TypeMeta = kind
+		group.Go(func() error {
+			err := call(ctx, func(ctx context.Context) error {
+				return b.client.Delete(ctx, obj, client.PropagationPolicy(metav1.DeletePropagationBackground))
+			})
+			if client.IgnoreNotFound(err) != nil {
+				return fmt.Errorf("deleting %s %s: %w", kind.Kind, obj.Name, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait() //nolint:wrapcheck // ours
+}
+
+func (b *bench) waitGone(ctx context.Context, kind metav1.TypeMeta, prefix string) error {
 	ctx, cancel := context.WithTimeout(ctx, b.options.patience)
 	defer cancel()
 	for {
-		if err := call(ctx, func(ctx context.Context) error { return b.client.List(ctx, list, in...) }); err != nil {
-			return fmt.Errorf("listing what is left as %s: %w", list.Kind, err)
+		items, err := b.left(ctx, kind, prefix)
+		if err != nil {
+			return err
 		}
-		if len(list.Items) == 0 {
+		if len(items) == 0 {
 			return nil
 		}
 		if err := pause(ctx, 500*time.Millisecond); err != nil {
-			return fmt.Errorf("waiting until %d of %s are gone: %w", len(list.Items), list.Kind, err)
+			return fmt.Errorf("waiting until each %s is gone (%d are left): %w", kind.Kind, len(items), err)
 		}
 	}
 }
