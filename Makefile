@@ -72,6 +72,13 @@ verify: ## Fail when generated files, formatting or go.mod are out of date
 bench: ## Run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./scalers/... ./metricsadapter/... ./controller/...
 
+# N objects; ARGS are further flags, see benchmarks/README.md.
+.PHONY: bench-fleet
+bench-fleet: build ## Measure 1,000 objects on a local control plane, with a picture (N=100 for fewer)
+	@go build -o bin/ ./benchmarks/fleet ./benchmarks/constant
+	@cd e2e && go build -o ../bin/benchfleet ./cmd/benchfleet
+	@exec bin/benchfleet -- all --objects $(or $(N),1000) --commit $(VERSION) $(ARGS)
+
 ##@ Generate
 
 .PHONY: update

@@ -76,10 +76,18 @@ func (b *bench) compare(ctx context.Context, servers []endpoint, paths []metricP
 	for i, e := range servers {
 		f := loads[i].figures(e.name, connections)
 		b.result.Reads = append(b.result.Reads, f)
-		b.log("%s, %d connections: p50 %.2f ms, p99 %.2f ms, %.0f a second, %d bad; %.0f µs of its CPU a read; client %.0f %% of a core",
-			e.name, connections, f.P50, f.P99, f.PerSecond, f.Bad, f.ServerCPUPerRead, f.ClientCPUPercent)
+		b.log("%s, %d connections: p50 %.2f ms, p99 %.2f ms, %.0f a second, %d bad; server %.0f µs of CPU a read%s, client %.0f %% of a core",
+			e.name, connections, f.P50, f.P99, f.PerSecond, f.Bad, f.ServerCPUPerRead, unknown(!loads[i].knowServer), f.ClientCPUPercent)
 	}
 	return nil
+}
+
+// unknown marks a figure that is 0 because nobody told.
+func unknown(is bool) string {
+	if is {
+		return " (its process was not given)"
+	}
+	return ""
 }
 
 // warm asks for each path once, so that what a server looks up on the first
