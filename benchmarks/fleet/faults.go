@@ -203,12 +203,13 @@ func (r *faultRun) restart(ctx context.Context) error {
 	if err := r.orderRestart(ctx); err != nil {
 		return err
 	}
+	f := &restartFigures{Gone: seconds(time.Since(began))}
 	took, left, err := sweep(ctx, r.reader, r.paths, began, r.options.patience/10, isValue)
 	if err != nil {
 		return err
 	}
-	f := &restartFigures{Served: spreadOf(took), Unserved: left}
-	r.log("restarted: served again after p50 %.2f s, max %.2f s, %d not at all; looking on for %s", f.Served.P50, f.Served.Max, left, afterwards)
+	f.Served, f.Unserved = spreadOf(took), left
+	r.log("restarted, gone after %.2f s: served again after p50 %.2f s, max %.2f s, %d not at all; looking on for %s", f.Gone, f.Served.P50, f.Served.Max, left, afterwards)
 	if err := pause(ctx, afterwards); err != nil {
 		return err
 	}

@@ -59,12 +59,14 @@ func TestCPUOf(t *testing.T) {
 	}
 }
 
-func TestResidentOf(t *testing.T) {
-	got, err := residentOf([]byte("Name:\tfreshet\nVmHWM:\t  200 kB\nVmRSS:\t   97656 kB\n"))
-	if err != nil || got != 97656*1024 {
-		t.Errorf("resident memory is %d, %v; want %d", got, err, 97656*1024)
+func TestMemoryOf(t *testing.T) {
+	const status = "Name:\tfreshet\nVmHWM:\t  200000 kB\nVmRSS:\t   97656 kB\nRssAnon:\t   40000 kB\n"
+	for field, want := range map[string]int64{fieldResident: 97656 << 10, fieldAnonymous: 40000 << 10} {
+		if got, err := memoryOf([]byte(status), field); got != want || err != nil {
+			t.Errorf("%s %d, %v; want %d", field, got, err, want)
+		}
 	}
-	if _, err := residentOf([]byte("Name:\tkthreadd\n")); !errors.Is(err, errNoSuchNumber) {
+	if _, err := memoryOf([]byte("Name:\tkthreadd\n"), fieldResident); !errors.Is(err, errNoSuchNumber) {
 		t.Errorf("of a process without memory: %v, want that the number is not there", err)
 	}
 }
@@ -72,8 +74,8 @@ func TestResidentOf(t *testing.T) {
 // TestSampleOf reads this process, and one that is not there.
 func TestSampleOf(t *testing.T) {
 	own, err := sampleOf([]int{os.Getpid()})
-	if err != nil || own.resident < 1<<20 {
-		t.Errorf("this process holds %d bytes, %v", own.resident, err)
+	if err != nil || own.resident < 1<<20 || own.anonymous <= 0 || own.anonymous > own.resident {
+		t.Errorf("this process holds %d bytes, %d of them no file's, %v", own.resident, own.anonymous, err)
 	}
 	twice, err := sampleOf([]int{os.Getpid(), os.Getpid()})
 	if err != nil || twice.resident < own.resident*3/2 {
@@ -154,7 +156,7 @@ func TestTable(t *testing.T) {
 	}
 	want := map[string]string{
 		"until all objects have an HPA and are Ready": "missed", "objects without an HPA or not Ready": "missed",
-		"steady: CPU": "met", "steady: resident memory": "missed", "steady: connections to Redis": "met",
+		"steady: CPU": "met", "steady: resident memory": "missed", "steady: … without the program's own pages": "no bound", "steady: connections to Redis": "met",
 		"steady: Redis commands": "no bound", "steady: round trips to Redis": "no bound",
 		"read, 5 connections: p50": "met", "read, 5 connections: p99": "missed", "read, 5 connections: throughput": "met",
 		"read, 5 connections to the kube-apiserver: p50": "no bound", "read, 5 connections to the kube-apiserver: p99": "no bound",

@@ -37,11 +37,17 @@ func cpuOf(stat []byte) (time.Duration, error) {
 	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
 }
 
-// residentOf is the resident memory of a process in bytes, from the text of
-// /proc/<pid>/status.
-func residentOf(status []byte) (int64, error) {
+// Fields of /proc/<pid>/status: all resident memory, and the part of it that is
+// no file's. The rest is mostly the program itself.
+const (
+	fieldResident  = "VmRSS:"
+	fieldAnonymous = "RssAnon:"
+)
+
+// memoryOf is a field of the text of /proc/<pid>/status, in bytes.
+func memoryOf(status []byte, field string) (int64, error) {
 	for line := range strings.Lines(string(status)) {
-		rest, ok := strings.CutPrefix(line, "VmRSS:")
+		rest, ok := strings.CutPrefix(line, field)
 		if !ok {
 			continue
 		}
@@ -56,8 +62,8 @@ func residentOf(status []byte) (int64, error) {
 
 // sample is what some processes have used together so far, and hold now.
 type sample struct {
-	cpu      time.Duration
-	resident int64
+	cpu                 time.Duration
+	resident, anonymous int64 // bytes
 }
 
 // sampleOf adds up processes. One that is gone is an error: its share would be
@@ -78,12 +84,17 @@ func sampleOf(pids []int) (sample, error) {
 		if err != nil {
 			return s, fmt.Errorf("reading process %d: %w", pid, err)
 		}
-		resident, err := residentOf(status)
+		resident, err := memoryOf(status, fieldResident)
+		if err != nil {
+			return s, fmt.Errorf("reading process %d: %w", pid, err)
+		}
+		anonymous, err := memoryOf(status, fieldAnonymous)
 		if err != nil {
 			return s, fmt.Errorf("reading process %d: %w", pid, err)
 		}
 		s.cpu += cpu
 		s.resident += resident
+		s.anonymous += anonymous
 	}
 	return s, nil
 }

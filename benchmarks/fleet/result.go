@@ -60,6 +60,7 @@ type usage struct {
 	Processes           int                `json:"processes"`
 	CPUPercent          float64            `json:"cpuPercent"`
 	ResidentMiB         float64            `json:"residentMiB"`
+	AnonymousMiB        float64            `json:"anonymousMiB"`
 	Connections         int                `json:"redisConnections"`
 	CommandsPerSecond   float64            `json:"redisCommandsPerSecond"`
 	ReadsPerSecond      float64            `json:"redisReadsPerSecond"`
@@ -114,8 +115,10 @@ type faultFigures struct {
 // restartFigures are seconds from the order to restart until the metric of each
 // object was served again, from the process that came then.
 type restartFigures struct {
-	Served         spread `json:"served"`
-	Unserved       int    `json:"unserved"`
-	ReplicaChanges int    `json:"replicaChanges"`
-	MostInFlight   int    `json:"mostInFlight"`
+	// Gone is when the process before had ended.
+	Gone           float64 `json:"gone"`
+	Served         spread  `json:"served"`
+	Unserved       int     `json:"unserved"`
+	ReplicaChanges int     `json:"replicaChanges"`
+	MostInFlight   int     `json:"mostInFlight"`
 }

@@ -34,8 +34,8 @@ func (b *bench) lookOn(ctx context.Context) (*usage, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.log("%.2f %% of a core, %.1f MiB, %d connections, %.2f commands a second of which %.2f read; beside it %v",
-		u.CPUPercent, u.ResidentMiB, u.Connections, u.CommandsPerSecond, u.ReadsPerSecond, u.Beside)
+	b.log("%.2f %% of a core, %.1f MiB (%.1f of it no file's), %d connections, %.2f commands a second of which %.2f read; beside it %v",
+		u.CPUPercent, u.ResidentMiB, u.AnonymousMiB, u.Connections, u.CommandsPerSecond, u.ReadsPerSecond, u.Beside)
 	return u, nil
 }
 
@@ -66,6 +66,7 @@ func (b *bench) usageOver(ctx context.Context, while time.Duration) (*usage, err
 			return nil, err
 		}
 		u.ResidentMiB = max(u.ResidentMiB, mebibytes(after.resident))
+		u.AnonymousMiB = max(u.AnonymousMiB, mebibytes(after.anonymous))
 		n, err := b.redisConnections(ctx)
 		if err != nil {
 			return nil, err

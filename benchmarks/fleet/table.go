@@ -49,7 +49,8 @@ func tableOf(r *result) []row {
 	if u := r.Steady; u != nil {
 		if u.Processes > 0 {
 			add(row{Name: "steady: CPU", Unit: "% of a core", Ours: u.CPUPercent}.bound(4).beside(13.9),
-				row{Name: "steady: resident memory", Unit: "MiB", Ours: u.ResidentMiB}.bound(150).beside(466))
+				row{Name: "steady: resident memory", Unit: "MiB", Ours: u.ResidentMiB}.bound(150).beside(466),
+				row{Name: "steady: … without the program's own pages", Unit: "MiB", Ours: u.AnonymousMiB})
 		}
 		add(row{Name: "steady: connections to Redis", Ours: float64(u.Connections)}.bound(2).beside(1000),
 			row{Name: "steady: Redis commands", Unit: "/s", Ours: u.CommandsPerSecond}.beside(156),
