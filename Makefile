@@ -78,6 +78,13 @@ bench-engine: ## Measure a cycle of 1,000 to 60,000 triggers of a real Redis, an
 	@go run ./scalers/scalertest/servers/install redis-server
 	go run ./benchmarks/engine -o benchmarks/results/engine
 
+# N objects; ARGS are further flags, see benchmarks/README.md.
+.PHONY: bench-fleet
+bench-fleet: build ## Measure 1,000 objects on a local control plane, with a picture (N=100 for fewer)
+	@go build -o bin/ ./benchmarks/fleet ./benchmarks/constant
+	@cd e2e && go build -o ../bin/benchfleet ./cmd/benchfleet
+	@exec bin/benchfleet -- all --objects $(or $(N),1000) --commit $(VERSION) $(ARGS)
+
 ##@ Generate
 
 .PHONY: update

@@ -192,5 +192,16 @@ func (c *Cluster) leaveFolder() error {
 // Dir is the cluster's folder; logs are in logs/<program>.log below it.
 func (c *Cluster) Dir() string { return c.dir }
 
+// PIDs are the cluster's processes by the names of their programs.
+func (c *Cluster) PIDs() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	pids := map[string]int{}
+	for _, p := range c.state.Processes {
+		pids[p.Name] = p.PID
+	}
+	return pids
+}
+
 // Kubeconfig is the path of the administrator's kubeconfig. It needs no other file.
 func (c *Cluster) Kubeconfig() string { return kubeconfigPath(c.dir, admin) }
