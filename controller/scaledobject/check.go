@@ -11,6 +11,7 @@ import (
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/target"
+	"github.com/freshet-io/freshet/metricsadapter/rules"
 )
 
 // fault is something the user has to change; its text says what.
@@ -46,9 +47,6 @@ func (r *Reconciler) adopt(ctx context.Context, so *kedav1alpha1.ScaledObject) e
 func (r *Reconciler) check(ctx context.Context, so *kedav1alpha1.ScaledObject) (*target.Target, error) {
 	if faults := so.Validate(); len(faults) > 0 {
 		return nil, faultf("%v", faults.ToAggregate())
-	}
-	if so.ScalingModifiers() != nil {
-		return nil, faultf("spec.advanced.scalingModifiers is set, which this version of Freshet does not evaluate: remove it")
 	}
 	tgt, err := r.Targets.Resolve(so.Namespace, &so.Spec.ScaleTargetRef)
 	if err != nil {
@@ -111,9 +109,15 @@ func (r *Reconciler) observe(ctx context.Context, so *kedav1alpha1.ScaledObject,
 	return replicas, nil
 }
 
-// allBroken is a fault when no trigger can be read, for there is then nothing
-// to scale on.
-func allBroken(triggers []*trigger) error {
+// hopeless is a fault when there is nothing to scale on: no trigger can be read and
+// there is no fallback, or the formula cannot be used.
+func hopeless(so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules) error {
+	if ru != nil && ru.CompositeErr != nil {
+		return faultf("spec.advanced.scalingModifiers: %v", ru.CompositeErr)
+	}
+	if so.Spec.Fallback != nil {
+		return nil
+	}
 	var messages []string
 	for _, t := range triggers {
 		if t.err == nil {

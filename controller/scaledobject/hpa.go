@@ -52,13 +52,28 @@ func newHPA(so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindRes
 			Behavior: hpaBehavior(so),
 		},
 	}
-	for _, t := range triggers {
-		hpa.Spec.Metrics = append(hpa.Spec.Metrics, metricsOf(so.Name, t, current)...)
-	}
+	hpa.Spec.Metrics = hpaMetrics(so, triggers, current)
 	hash := sha256.New()
 	_ = json.NewEncoder(hash).Encode(hpa) // a typed object always encodes
 	hpa.Annotations[appliedAnnotation] = hex.EncodeToString(hash.Sum(nil)[:8])
 	return hpa
+}
+
+// hpaMetrics are the metrics of all triggers. With a formula, its result takes the
+// place of those that are read; those that the HPA measures itself stay.
+func hpaMetrics(so *kedav1alpha1.ScaledObject, triggers []*trigger, current *autoscalingv2.HorizontalPodAutoscaler) []autoscalingv2.MetricSpec {
+	m := so.ScalingModifiers()
+	var all []autoscalingv2.MetricSpec
+	for _, t := range triggers {
+		if m == nil || t.isResource() || t.spec.IsResource() {
+			all = append(all, metricsOf(so.Name, t, current)...)
+		}
+	}
+	if m != nil {
+		target, _ := m.TargetValue() // checked before
+		all = append(all, external(so.Name, kedav1alpha1.CompositeMetricName, target, m.EffectiveMetricType()))
+	}
+	return all
 }
 
 // metricsOf are the metrics of one trigger. Until a source that names its
@@ -100,9 +115,13 @@ func (t *trigger) series() []scalers.Series {
 }
 
 func externalMetric(object string, t *trigger, name string, target float64) autoscalingv2.MetricSpec {
+	return external(object, name, target, t.spec.EffectiveMetricType())
+}
+
+func external(object, name string, target float64, kind autoscalingv2.MetricTargetType) autoscalingv2.MetricSpec {
 	quantity := metricsadapter.Quantity(target)
 	spec := autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &quantity} // of a broken trigger too
-	if t.spec.EffectiveMetricType() == autoscalingv2.ValueMetricType {
+	if kind == autoscalingv2.ValueMetricType {
 		spec = autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: &quantity}
 	}
 	return autoscalingv2.MetricSpec{

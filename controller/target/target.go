@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/scale"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -135,6 +136,39 @@ func (t *Target) Scale(ctx context.Context) (*autoscalingv1.Scale, error) {
 		return nil, t.explain(err)
 	}
 	return s, nil
+}
+
+// Ready counts the target's pods that run and are ready, as the HPA does. They are
+// read from pods.
+func (t *Target) Ready(ctx context.Context, pods client.Reader) (int32, error) {
+	scale, err := t.Scale(ctx)
+	if err != nil {
+		return 0, err
+	}
+	selector, err := labels.Parse(scale.Status.Selector)
+	if err != nil || selector.Empty() {
+		return 0, &Error{fmt.Sprintf("the target %s does not say how its pods are selected: its scale subresource needs a status.selector", t)}
+	}
+	var list corev1.PodList
+	if err := pods.List(ctx, &list, client.InNamespace(t.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+		return 0, fmt.Errorf("listing pods of %s: %w", t, err)
+	}
+	ready := int32(0)
+	for i := range list.Items {
+		if list.Items[i].Status.Phase == corev1.PodRunning && isReady(&list.Items[i]) {
+			ready++
+		}
+	}
+	return ready, nil
+}
+
+func isReady(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
 }
 
 // SetScale writes the count, if the target is still as scale was read. A

@@ -100,6 +100,60 @@ func (in *Input) standsIn() Result {
 	return Result{Known: true, StandIn: true, Err: in.Err, Failures: in.Failures}
 }
 
+// Active tells whether the result is activity.
+func (c *Composite) Active(r Result) bool { return r.Known && r.Err == nil && r.Value > c.Activation }
+
+// Memory is what is known of a formula's results since the process began. It is
+// safe for concurrent use.
+type Memory struct {
+	mu         sync.Mutex
+	last       outcome
+	lastActive time.Time
+}
+
+// outcome is a kind of results that the controller tells from others.
+type outcome uint8
+
+const (
+	unknown outcome = iota
+	inactive
+	active
+	standing
+	failing
+)
+
+// LastActive is when the formula was last seen active, or the zero time.
+func (m *Memory) LastActive() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lastActive
+}
+
+// Turned tells whether the formula's outcome is of another kind than when it was
+// called last: unread, active, inactive, stood in for, or an error.
+func (r *Rules) Turned(now time.Time) bool {
+	next := unknown
+	switch result := r.Composite.Evaluate(r.Last(now), r.Fallback); {
+	case result.StandIn:
+		next = standing
+	case result.Err != nil:
+		next = failing
+	case r.Composite.Active(result):
+		next = active
+	case result.Known:
+		next = inactive
+	}
+	m := r.Memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if next == active {
+		m.lastActive = now
+	}
+	turned := m.last != next
+	m.last = next
+	return turned
+}
+
 // CompositeMetric is the value of the formula, of readings no older than each
 // trigger's freshness. All triggers are asked at the same time.
 func (r *Rules) CompositeMetric(ctx context.Context, now time.Time) (float64, error) {

@@ -24,6 +24,8 @@ type Rules struct {
 	// that cannot be used.
 	Composite    *Composite
 	CompositeErr error
+	// Memory is what outlives a change of the rules; needed with a Composite.
+	Memory *Memory
 	// Triggers are those that are read, or cannot even be built.
 	Triggers []Trigger
 	// Targets are what the HPA compares each external metric with, by the metric's
@@ -135,8 +137,13 @@ func (r *Rules) StandIn(ctx context.Context, metric string, failures int32, caus
 	return r.number(ctx, target)
 }
 
+// lookUp bounds how long it may take to find out what is being scaled.
+const lookUp = 3 * time.Second
+
 // number is the value that brings the HPA to the replicas of the fallback.
 func (r *Rules) number(ctx context.Context, target fallback.Target) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookUp)
+	defer cancel()
 	var current, ready int32
 	var err error
 	if r.Fallback.NeedsCurrent() {

@@ -51,6 +51,7 @@ type Slot struct {
 	errors     uint64
 	failures   int32
 	alarm      int32
+	follower   func()
 	refresher  Refresher
 }
 
@@ -76,9 +77,13 @@ func (s *Slot) Put(r scalers.Reading) {
 		s.series = r.Value.Series
 	}
 	alarmed := s.alarm > 0 && s.failures == s.alarm
+	follower := s.follower
 	s.mu.Unlock()
 	if alarmed || !old.Known() || old.Active != r.Active || !sameError(old.Err, r.Err) || renamed {
 		s.changed(s.key)
+	}
+	if follower != nil {
+		follower()
 	}
 }
 
@@ -194,4 +199,11 @@ func (s *Slot) Alarm(n int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.alarm = n
+}
+
+// Follow has f called after every reading; nil ends that. f must not block.
+func (s *Slot) Follow(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.follower = f
 }
