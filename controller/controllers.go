@@ -19,6 +19,7 @@ import (
 	"github.com/freshet-io/freshet/controller/metrics"
 	"github.com/freshet-io/freshet/controller/scaledobject"
 	"github.com/freshet-io/freshet/controller/target"
+	"github.com/freshet-io/freshet/controller/triggerauth"
 	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers/auth"
@@ -74,6 +75,12 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	}}
 	if err := c.ScaledObject.Register(ctx, mgr); err != nil {
 		return nil, fmt.Errorf("registering the ScaledObject controller: %w", err)
+	}
+	for _, cluster := range []bool{false, true} {
+		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Cluster: cluster}
+		if err := users.Register(mgr); err != nil {
+			return nil, fmt.Errorf("registering the %s controller: %w", users.Kind(), err)
+		}
 	}
 	if err := mgr.Add(&election{client: mgr.GetClient(), options: o}); err != nil {
 		return nil, fmt.Errorf("registering the election: %w", err)

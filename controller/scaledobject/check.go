@@ -59,8 +59,6 @@ func (r *Reconciler) check(ctx context.Context, so *kedav1alpha1.ScaledObject) (
 	if rival != "" {
 		return nil, faultf("%s is already scaled by ScaledObject %s: two cannot share a target, so delete one of them", tgt, rival)
 	}
-	so.Status.ScaleTargetGVKR = &tgt.GVKR
-	so.Status.ScaleTargetKind = tgt.GVKR.String()
 	return tgt, nil
 }
 

@@ -152,6 +152,9 @@ func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject
 	if err != nil {
 		return 0, err
 	}
+	if wait, err := r.move(ctx, so, tgt); err != nil || wait > 0 {
+		return wait, err
+	}
 	replicas, err := r.observe(ctx, so, tgt)
 	if err != nil {
 		return 0, err

@@ -66,12 +66,14 @@ func (c *Client) Resolve(namespace string, ref *kedav1alpha1.ScaleTarget) (*Targ
 	case err != nil:
 		return nil, fmt.Errorf("looking up kind %s: %w", gvk, err)
 	}
-	return &Target{
-		client: c.Client, scales: c.Scales, Namespace: namespace, Name: ref.Name,
-		GVKR: kedav1alpha1.GroupVersionKindResource{
-			Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Resource: mapping.Resource.Resource,
-		},
-	}, nil
+	return c.At(namespace, ref.Name, kedav1alpha1.GroupVersionKindResource{
+		Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Resource: mapping.Resource.Resource,
+	}), nil
+}
+
+// At is the target of that name whose kind was resolved before.
+func (c *Client) At(namespace, name string, gvkr kedav1alpha1.GroupVersionKindResource) *Target {
+	return &Target{client: c.Client, scales: c.Scales, Namespace: namespace, Name: name, GVKR: gvkr}
 }
 
 // Replicas returns the count that the target is asked to have, as the cache
