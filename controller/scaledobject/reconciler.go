@@ -166,13 +166,14 @@ func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject
 	if err := hopeless(so, triggers, ru); err != nil {
 		return 0, err
 	}
-	hpa, err := r.ensureHPA(ctx, so, tgt.GVKR, triggers)
+	s := r.situation(so, triggers, ru, replicas, now)
+	hpa, err := r.ensureHPA(ctx, so, tgt.GVKR, triggers, s.decide(now).Outcome, replicas)
 	if err != nil {
 		return 0, err
 	}
 	so.Status.HpaName = so.HPAName()
 	mirrorHPA(so, hpa, now)
-	return r.scale(ctx, so, tgt, triggers, ru, replicas, now)
+	return r.scale(ctx, so, tgt, triggers, ru, s, now)
 }
 
 func (r *Reconciler) forget(key poll.Key) {

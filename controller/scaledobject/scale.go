@@ -19,23 +19,39 @@ import (
 	"github.com/freshet-io/freshet/scalers"
 )
 
+// situation is what a decision is made of.
+type situation struct {
+	spec     activation.Spec
+	triggers []activation.Trigger
+	state    activation.State
+}
+
+func (s *situation) decide(now time.Time) activation.Decision {
+	return activation.Decide(s.spec, s.triggers, s.state, now)
+}
+
+// situation is that of an object whose target has so many replicas.
+func (r *Reconciler) situation(so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules, replicas int32, now time.Time) *situation {
+	s := &situation{spec: activationSpec(so), triggers: activationTriggers(so, triggers, ru, now)}
+	since := r.ownedSince(Key(client.ObjectKeyFromObject(so)), now)
+	asking := activation.Asking(s.spec, s.triggers, replicas)
+	s.state = activation.State{
+		Replicas: replicas, LastActive: lastActive(so, lastSeen(triggers, ru), asking, since, now), Created: so.CreationTimestamp.Time,
+	}
+	return s
+}
+
 // scale decides on the readings and does it. What was decided on a cached count
 // is decided again on the live one before anything is written.
-func (r *Reconciler) scale(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, triggers []*trigger, ru *rules.Rules, replicas int32, now time.Time) (time.Duration, error) {
-	spec := activationSpec(so)
-	seen := activationTriggers(so, triggers, ru, now)
-	since := r.ownedSince(Key(client.ObjectKeyFromObject(so)), now)
-	state := activation.State{
-		Replicas: replicas, LastActive: lastActive(so, lastSeen(triggers, ru), activation.Asking(spec, seen, replicas), since, now), Created: so.CreationTimestamp.Time,
-	}
-	d := activation.Decide(spec, seen, state, now)
+func (r *Reconciler) scale(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, triggers []*trigger, ru *rules.Rules, s *situation, now time.Time) (time.Duration, error) {
+	d := s.decide(now)
 	if d.Replicas != nil {
 		var err error
-		if d, err = r.write(ctx, so, tgt, spec, seen, state, now); err != nil {
+		if d, err = r.write(ctx, so, tgt, s, now); err != nil {
 			return 0, err
 		}
 	}
-	r.reportDecision(so, triggers, ru, d, state, now)
+	r.reportDecision(so, triggers, ru, d, s.state, now)
 	if d.Recheck.IsZero() {
 		return r.resync(so, tgt), nil
 	}
@@ -52,14 +68,15 @@ func (r *Reconciler) resync(so *kedav1alpha1.ScaledObject, tgt *target.Target) t
 
 // write decides on the live count and writes the outcome, unless somebody else
 // changed the target in between: the error is then a conflict.
-func (r *Reconciler) write(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, spec activation.Spec, triggers []activation.Trigger, state activation.State, now time.Time) (activation.Decision, error) {
+func (r *Reconciler) write(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, s *situation, now time.Time) (activation.Decision, error) {
 	live, err := tgt.Scale(ctx)
 	if err != nil {
 		return activation.Decision{}, asFault(err)
 	}
 	from := live.Spec.Replicas
+	state := s.state
 	state.Replicas = from
-	d := activation.Decide(spec, triggers, state, now)
+	d := activation.Decide(s.spec, s.triggers, state, now)
 	if d.Replicas == nil || *d.Replicas == from {
 		return d, nil
 	}
