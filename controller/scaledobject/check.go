@@ -15,12 +15,22 @@ import (
 )
 
 // fault is something the user has to change; its text says what.
-type fault struct{ message string }
+type fault struct {
+	message string
+	// reason is of the Ready condition; "" is ScaledObjectCheckFailed.
+	reason string
+}
 
 // Error says what to change.
 func (f *fault) Error() string { return f.message }
 
-func faultf(format string, args ...any) *fault { return &fault{fmt.Sprintf(format, args...)} }
+func faultf(format string, args ...any) *fault { return &fault{message: fmt.Sprintf(format, args...)} }
+
+// uncounted is an error of reading the target's replicas that nobody has to mend.
+type uncounted struct{ error }
+
+// Unwrap returns what happened.
+func (u uncounted) Unwrap() error { return u.error }
 
 // adopt marks a new object with the finalizer and the label that external
 // metrics are found by.
@@ -99,7 +109,11 @@ func older(a, b *kedav1alpha1.ScaledObject) bool {
 func (r *Reconciler) observe(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target) (int32, error) {
 	replicas, err := tgt.Replicas(ctx)
 	if err != nil {
-		return 0, asFault(err)
+		var f *fault
+		if err = asFault(err); errors.As(err, &f) {
+			return 0, err
+		}
+		return 0, uncounted{err}
 	}
 	if so.Status.OriginalReplicaCount == nil {
 		so.Status.OriginalReplicaCount = &replicas

@@ -134,7 +134,7 @@ func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.Scale
 	case apierrors.IsConflict(err):
 		return 0, err
 	case err != nil:
-		r.reportFault(so, faultf("%v", err), now)
+		r.reportFault(so, outage(err), now)
 	}
 	if statusErr := r.writeStatus(ctx, before, so); statusErr != nil {
 		return 0, statusErr

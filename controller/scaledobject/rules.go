@@ -162,18 +162,18 @@ type workload struct {
 func (w *workload) Replicas(ctx context.Context) (int32, error) {
 	t, err := w.targets.Resolve(w.namespace, &w.ref)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // it says all
+		return 0, err
 	}
-	return t.Replicas(ctx) //nolint:wrapcheck // it says all
+	return t.Replicas(ctx)
 }
 
 // Ready is how many of its pods are ready.
 func (w *workload) Ready(ctx context.Context) (int32, error) {
 	t, err := w.targets.Resolve(w.namespace, &w.ref)
 	if err != nil {
-		return 0, err //nolint:wrapcheck // it says all
+		return 0, err
 	}
-	return t.Ready(ctx, w.pods) //nolint:wrapcheck // it says all
+	return t.Ready(ctx, w.pods)
 }
 
 // formulaTrigger is what the formula says to the decision: one trigger.

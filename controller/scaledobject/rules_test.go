@@ -366,3 +366,18 @@ func TestFormulaIsCompiledOnce(t *testing.T) {
 		t.Error("a paused object keeps its formula")
 	}
 }
+
+// TestReplicasCannotBeRead: an API server that does not tell the count is named by a
+// reason of its own, and scales nothing.
+func TestReplicasCannotBeRead(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders", func(so *kedav1alpha1.ScaledObject) {
+		so.Spec.ScaleTargetRef = kedav1alpha1.ScaleTarget{APIVersion: "argoproj.io/v1alpha1", Kind: "Rollout", Name: "orders"}
+	}))
+	w.scales.failGet = errors.New("the server is down")
+	if _, err := w.reconcile("orders"); err == nil {
+		t.Error("the reconcile is not tried again")
+	}
+	w.expectCondition("orders", kedav1alpha1.ConditionReady, metav1.ConditionFalse, kedav1alpha1.ReasonErrorGettingCurrentReplicas,
+		"scaling argoproj.io/v1alpha1.Rollout shop/orders: the server is down")
+	w.expectScaled()
+}

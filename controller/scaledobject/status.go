@@ -2,6 +2,7 @@ package scaledobject
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,10 +88,24 @@ func mirrorHPA(so *kedav1alpha1.ScaledObject, hpa *autoscalingv2.HorizontalPodAu
 	}
 }
 
+// outage is an error that nobody has to mend, as it is said on the object.
+func outage(err error) *fault {
+	f := faultf("%v", err)
+	var u uncounted
+	if errors.As(err, &u) {
+		f.reason = kedav1alpha1.ReasonErrorGettingCurrentReplicas
+	}
+	return f
+}
+
 // reportFault says on the object what the user has to change.
 func (r *Reconciler) reportFault(so *kedav1alpha1.ScaledObject, f *fault, now time.Time) {
 	old := so.Status.Conditions.Get(kedav1alpha1.ConditionReady)
-	r.set(so, kedav1alpha1.ConditionReady, metav1.ConditionFalse, kedav1alpha1.ReasonScaledObjectCheckFailed, f.message, now)
+	reason := f.reason
+	if reason == "" {
+		reason = kedav1alpha1.ReasonScaledObjectCheckFailed
+	}
+	r.set(so, kedav1alpha1.ConditionReady, metav1.ConditionFalse, reason, f.message, now)
 	if next := so.Status.Conditions.Get(kedav1alpha1.ConditionReady); next != old {
 		r.Events.Warn(so, events.ScaledObjectCheckFailed, next.Message)
 	}

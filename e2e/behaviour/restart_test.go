@@ -30,7 +30,7 @@ type kind struct {
 	before, after int
 	dead          bool
 	formula       string
-	// then is the count that the HPA goes to in the second half; 0 is no change.
+	// then is the count that the HPA goes to in the second half; 0 is none.
 	then int32
 }
 
@@ -41,7 +41,7 @@ var mixed = []kind{
 	{name: "quiet", count: 8},
 	{name: "late", count: 4, after: 10},
 	{name: "least", count: 4, edit: func(so *kedav1alpha1.ScaledObject) { so.Spec.MinReplicaCount = ptr.To[int32](2) }},
-	{name: "cooling", count: 4, before: 10},
+	{name: "cooling", count: 4, before: 10, then: 1}, // the HPA goes to its minimum, the cooldown keeps that
 	{name: "idling", count: 3, start: 1, edit: func(so *kedav1alpha1.ScaledObject) {
 		so.Spec.MinReplicaCount, so.Spec.IdleReplicaCount = ptr.To[int32](3), ptr.To[int32](1)
 	}},
