@@ -85,7 +85,7 @@ func TestFaults(t *testing.T) {
 			edit: func(so *kedav1alpha1.ScaledObject) {
 				so.Spec.Advanced = &kedav1alpha1.AdvancedConfig{ScalingModifiers: &kedav1alpha1.ScalingModifiers{Formula: "a + 1", Target: "2"}}
 			},
-			message: "spec.advanced.scalingModifiers: a trigger has no name, and there is a formula: name each trigger that is not cpu or memory",
+			message: "spec.advanced.scalingModifiers: trigger 0 (tray) has no name, and there is a formula: name each trigger that is not cpu or memory",
 		},
 		{
 			reason:  "the formula names no trigger",

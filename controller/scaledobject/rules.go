@@ -96,16 +96,11 @@ func (r *Reconciler) composite(key poll.Key, so *kedav1alpha1.ScaledObject, ru *
 	if err != nil {
 		return nil, scalers.ConfigurationError("%w", err)
 	}
-	c := &compiled{text: m.Formula, nilable: ru.Fallback.ByFormula()}
-	for i := range ru.Triggers {
-		if ru.Triggers[i].Name == "" {
-			return nil, scalers.ConfigurationError("a trigger has no name, and there is a formula: name each trigger that is not cpu or memory")
-		}
-		c.names = append(c.names, ru.Triggers[i].Name)
+	names, err := rules.Variables(so)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it says all
 	}
-	if len(c.names) == 0 {
-		return nil, scalers.ConfigurationError("scalingModifiers has no trigger to work on: add one that is not cpu or memory")
-	}
+	c := &compiled{text: m.Formula, names: names, nilable: ru.Fallback.ByFormula()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if old := r.formulas[key]; old != nil && old.text == c.text && old.nilable == c.nilable && slices.Equal(old.names, c.names) {
