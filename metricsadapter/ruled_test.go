@@ -41,7 +41,7 @@ func ruledWorld(t *testing.T) *world {
 		Triggers:  []rules.Trigger{{Name: "a", Metric: "s0-a", Slot: slots[0]}, {Name: "b", Metric: "s1-b", Slot: slots[1]}},
 		Targets:   map[string]fallback.Target{"s0-a": {Value: 5}, "s1-b": {Value: 12, Total: true}},
 	})
-	w.Provider.By(book)
+	w.By(book)
 	return w
 }
 
@@ -89,7 +89,7 @@ func TestRuledMetricsAreQuickToo(t *testing.T) {
 	key := poll.Key{Kind: "ScaledObject", Namespace: "shop", Name: "orders"}
 	book := &rules.Book{}
 	book.Set(key, &rules.Rules{CompositeErr: scalers.ConfigurationError("the formula cannot be used")})
-	w.Provider.By(book)
+	w.By(book)
 	full, quick := handler(t, w.Provider, nil), handler(t, w.Provider, metricsadapter.WithQuick(w.Provider))
 	target := "/apis/external.metrics.k8s.io/v1beta1/namespaces/shop/composite-metric?labelSelector=" + url.QueryEscape(selector)
 	want, got := ask(full, "GET", target, http.Header{"X-Remote-User": {"hpa"}}), ask(quick, "GET", target, http.Header{"X-Remote-User": {"hpa"}})

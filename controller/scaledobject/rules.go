@@ -98,7 +98,7 @@ func (r *Reconciler) composite(key poll.Key, so *kedav1alpha1.ScaledObject, ru *
 	}
 	names, err := rules.Variables(so)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // it says all
+		return nil, err
 	}
 	c := &compiled{text: m.Formula, names: names, nilable: ru.Fallback.ByFormula()}
 	r.mu.Lock()

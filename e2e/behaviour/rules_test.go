@@ -1,13 +1,13 @@
 package behaviour
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -120,11 +120,10 @@ func TestAuthentication(t *testing.T) {
 	s.Must(world.Client.Delete(s.Ctx, s.Object("worker")))
 	s.Must(world.Client.Delete(s.Ctx, ta))
 	s.Eventually("the end of the authentication", func() error {
-		err := world.Client.Get(s.Ctx, client.ObjectKeyFromObject(ta), ta)
-		if client.IgnoreNotFound(err) == nil && err != nil {
-			return nil
+		if err := world.Client.Get(s.Ctx, client.ObjectKeyFromObject(ta), ta); !apierrors.IsNotFound(err) {
+			return fmt.Errorf("it is still there: reading it says %v", err) //nolint:errorlint // nil too
 		}
-		return errors.New("it is still there")
+		return nil
 	})
 }
 

@@ -40,5 +40,5 @@ func CheckFormula(so *kedav1alpha1.ScaledObject) error {
 		return err
 	}
 	_, err = formula.Compile(m.Formula, names, fallback.Of(so).ByFormula())
-	return err //nolint:wrapcheck // it says all
+	return err
 }
