@@ -19,6 +19,8 @@ import (
 	"github.com/freshet-io/freshet/controller/metrics"
 	"github.com/freshet-io/freshet/controller/scaledobject"
 	"github.com/freshet-io/freshet/controller/target"
+	"github.com/freshet-io/freshet/controller/triggerauth"
+	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers/auth"
 	"github.com/freshet-io/freshet/scalers/poll"
@@ -29,6 +31,8 @@ type Options struct {
 	// Engine and Store are shared with the metrics adapter.
 	Engine *poll.Engine
 	Store  *store.Store
+	// Rules has the formulas and fallbacks, shared with the metrics adapter.
+	Rules *rules.Book
 	// Leader becomes the owner of all objects when this replica is elected.
 	Leader *poll.Leader
 	// Wakeups is told of readings that changed what an object asks for.
@@ -62,6 +66,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		Auth:      &auth.Resolver{Options: o.Auth, Reader: mgr.GetClient(), Live: mgr.GetAPIReader(), Tokens: mgr.GetClient()},
 		Engine:    o.Engine,
 		Store:     o.Store,
+		Rules:     o.Rules,
 		Ownership: o.Leader,
 		Events:    events.Recorder{Sink: mgr.GetEventRecorder("freshet")},
 		Version:   o.Build.Version,
@@ -70,6 +75,12 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	}}
 	if err := c.ScaledObject.Register(ctx, mgr); err != nil {
 		return nil, fmt.Errorf("registering the ScaledObject controller: %w", err)
+	}
+	for _, cluster := range []bool{false, true} {
+		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Cluster: cluster}
+		if err := users.Register(mgr); err != nil {
+			return nil, fmt.Errorf("registering the %s controller: %w", users.Kind(), err)
+		}
 	}
 	if err := mgr.Add(&election{client: mgr.GetClient(), options: o}); err != nil {
 		return nil, fmt.Errorf("registering the election: %w", err)

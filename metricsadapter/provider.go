@@ -16,6 +16,7 @@ import (
 	"k8s.io/metrics/pkg/apis/external_metrics"
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/provider"
 
+	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers"
 )
@@ -23,12 +24,19 @@ import (
 // Provider answers external metric queries from the store.
 type Provider struct {
 	store *store.Store
+	rules *rules.Book
 	label string
 }
 
-// NewProvider returns a provider. label is the key of the label selector whose
-// value names the object that a query is about.
+// NewProvider returns a provider that knows of no rules. label is the key of the
+// label selector whose value names the object that a query is about.
 func NewProvider(s *store.Store, label string) *Provider { return &Provider{store: s, label: label} }
+
+// By has the provider go by the formulas and fallbacks in the book. It returns p.
+func (p *Provider) By(book *rules.Book) *Provider {
+	p.rules = book
+	return p
+}
 
 // ListAllExternalMetrics names one placeholder: what objects there are must not
 // decide whether discovery answers, and 60,000 names would help nobody.
@@ -65,18 +73,18 @@ type value struct {
 func (p *Provider) value(ctx context.Context, namespace, object, metric string) (value, error) {
 	slot := p.store.Find(namespace, object, metric)
 	if slot == nil {
-		return value{}, notFound(namespace, object, metric)
+		return p.ruled(ctx, namespace, object, metric)
 	}
 	r, err := slot.Fresh(ctx, time.Now())
 	if err != nil {
-		return value{}, unreadable(metric, err)
+		return p.standIn(ctx, slot, metric, err)
 	}
 	v := value{metric: slot.Metric, at: r.At}
 	if slot.Named {
 		v.metric = metric
 	}
 	if v.number, err = slot.ValueOf(r, metric); err != nil {
-		return value{}, unreadable(metric, err)
+		return p.standIn(ctx, slot, metric, err)
 	}
 	return v, nil
 }

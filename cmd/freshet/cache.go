@@ -55,7 +55,7 @@ func configs(namespaces []string, more ...string) map[string]cache.Config {
 
 // slim keeps of a workload its identity, replicas, ServiceAccount, and the
 // environment of its containers, and of a pod its identity, labels, phase, node,
-// and whether it is to end.
+// whether it is ready, and whether it is to end.
 func slim(obj any) (any, error) {
 	switch w := obj.(type) {
 	case *appsv1.Deployment:
@@ -71,9 +71,19 @@ func slim(obj any) (any, error) {
 		slimMeta(&w.ObjectMeta)
 		w.Labels, w.DeletionTimestamp = labels, deleted
 		w.Spec = corev1.PodSpec{NodeName: w.Spec.NodeName}
-		w.Status = corev1.PodStatus{Phase: w.Status.Phase}
+		w.Status = corev1.PodStatus{Phase: w.Status.Phase, Conditions: slimReadiness(w.Status.Conditions)}
 	}
 	return obj, nil
+}
+
+// slimReadiness keeps whether a pod is ready.
+func slimReadiness(conditions []corev1.PodCondition) []corev1.PodCondition {
+	for i := range conditions {
+		if c := &conditions[i]; c.Type == corev1.PodReady {
+			return []corev1.PodCondition{{Type: c.Type, Status: c.Status}}
+		}
+	}
+	return nil
 }
 
 func slimMeta(m *metav1.ObjectMeta) {

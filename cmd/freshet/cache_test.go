@@ -82,14 +82,18 @@ func TestSlim(t *testing.T) {
 			"a pod",
 			&corev1.Pod{
 				ObjectMeta: endingMeta, Spec: corev1.PodSpec{NodeName: "one", Containers: fullTemplate.Spec.Containers},
-				Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1"},
+				Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1", Conditions: []corev1.PodCondition{
+					{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}, {Type: corev1.PodReady, Status: corev1.ConditionFalse, Reason: "Slow"},
+				}},
 			},
 			&corev1.Pod{
 				ObjectMeta: metav1.ObjectMeta{
 					Name: "orders", Namespace: "shop", UID: "a", ResourceVersion: "7", Generation: 3,
 					Labels: fullMeta.Labels, DeletionTimestamp: endingMeta.DeletionTimestamp,
 				},
-				Spec: corev1.PodSpec{NodeName: "one"}, Status: corev1.PodStatus{Phase: corev1.PodRunning},
+				Spec: corev1.PodSpec{NodeName: "one"}, Status: corev1.PodStatus{
+					Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}},
+				},
 			},
 		},
 		{

@@ -28,6 +28,7 @@ import (
 	"github.com/freshet-io/freshet/controller/metrics"
 	"github.com/freshet-io/freshet/controller/scaledobject"
 	"github.com/freshet-io/freshet/metricsadapter"
+	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers/auth"
 	"github.com/freshet-io/freshet/scalers/poll"
@@ -75,8 +76,9 @@ func run(ctx context.Context, o *options) error {
 	engine := poll.New(poll.Options{Timeout: o.sourceTimeout, Ownership: leader, Log: log})
 	wakeups := &scaledobject.Wakeups{}
 	readings := store.New(func(key poll.Key) { wakeups.Wake(scaledobject.Name(key)) })
+	book := &rules.Book{}
 	controllers, err := controller.Register(ctx, mgr, controller.Options{
-		Engine: engine, Store: readings, Leader: leader, Wakeups: wakeups,
+		Engine: engine, Store: readings, Rules: book, Leader: leader, Wakeups: wakeups,
 		Auth: auth.Options{
 			ClusterNamespace: o.clusterObjects(), OwnNamespace: o.namespace, RestrictSecrets: o.restrictSecrets,
 			FileRoot: o.authFiles, TokenLife: o.tokenLife, Timeout: o.sourceTimeout, Log: log,
@@ -89,7 +91,7 @@ func run(ctx context.Context, o *options) error {
 	adapter, err := metricsadapter.NewServer(metricsadapter.Options{
 		Kubeconfig: o.kubeconfig, BindAddress: net.ParseIP(o.adapterAddress), Port: o.adapterPort,
 		CertFile: o.certFile, KeyFile: o.keyFile,
-	}, metricsadapter.NewProvider(readings, kedav1alpha1.LabelScaledObjectName))
+	}, metricsadapter.NewProvider(readings, kedav1alpha1.LabelScaledObjectName).By(book))
 	if err != nil {
 		return err
 	}

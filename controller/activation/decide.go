@@ -6,10 +6,13 @@ package activation
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	"github.com/freshet-io/freshet/metricsadapter/fallback"
 )
 
 // Spec is what the user asked for.
@@ -23,21 +26,14 @@ type Spec struct {
 	Cooldown, InitialCooldown time.Duration
 	// Behavior is the HPA's, whose scale-up rules hold for activation too.
 	Behavior *autoscalingv2.HorizontalPodAutoscalerBehavior
-	// Fallback, when set, is what stands in for triggers that fail.
-	Fallback *Fallback
+	// Fallback, when set, is what stands in for triggers that fail: one that asks
+	// for more than the idle replicas is as good as an active trigger.
+	Fallback *fallback.Spec
 	// Forced activates whatever the triggers say.
 	Forced bool
 	// Paused leaves the replicas as they are; PausedScaleIn never lowers and
 	// PausedScaleOut never raises them.
 	Paused, PausedScaleIn, PausedScaleOut bool
-}
-
-// Fallback is what stands in for triggers that fail.
-type Fallback struct {
-	// Threshold is the number of failures in a row after which it does.
-	Threshold int32
-	// Replicas is the count that the user then wants.
-	Replicas int32
 }
 
 // Trigger is what one trigger says.
@@ -100,26 +96,28 @@ type Decision struct {
 	Replicas *int32
 	// Why is one sentence.
 	Why string
-	// By are the metrics that are active.
+	// By are the metrics that are active, or whose fallback asks for replicas.
 	By []string
-	// Failed are the metrics that cannot be read.
-	Failed []string
+	// Failed are the metrics that cannot be read, and StoodIn those among them
+	// that the fallback holds for.
+	Failed, StoodIn []string
 	// Recheck is when time alone may change the decision; zero is never.
 	Recheck time.Time
 }
 
 // Decide tells what to do at the moment now.
 func Decide(spec Spec, triggers []Trigger, state State, now time.Time) Decision {
-	d := survey(triggers)
+	d := survey(spec, triggers, state.Replicas)
+	firm := d.firmlyFailed()
 	switch {
 	case spec.Paused:
 		d.Outcome, d.Why = Paused, "scaling is paused by an annotation"
 		return d
 	case len(d.By) > 0 || spec.Forced:
 		return active(d, spec, triggers, state)
-	case len(d.Failed) > 0 && !goesToZeroOnFailure(spec.Fallback, triggers):
+	case len(firm) > 0:
 		d.Outcome = Failing
-		d.Why = fmt.Sprintf("%s cannot be read, so the %d replicas stay", strings.Join(d.Failed, ", "), state.Replicas)
+		d.Why = fmt.Sprintf("%s cannot be read, so the %d replicas stay", strings.Join(firm, ", "), state.Replicas)
 		return d
 	case unread(triggers):
 		d.Outcome, d.Why = Waiting, "the triggers are being read for the first time"
@@ -129,18 +127,51 @@ func Decide(spec Spec, triggers []Trigger, state State, now time.Time) Decision 
 	}
 }
 
-// survey sorts the triggers into active and failed ones.
-func survey(triggers []Trigger) Decision {
+// Asking are the metrics that keep a workload with so many replicas up: those that
+// are active, or whose fallback asks for replicas.
+func Asking(spec Spec, triggers []Trigger, replicas int32) []string {
+	return survey(spec, triggers, replicas).By
+}
+
+// survey sorts the triggers into active, failed and stood-in ones.
+func survey(spec Spec, triggers []Trigger, replicas int32) Decision {
 	var d Decision
-	for _, t := range triggers {
-		switch {
-		case t.Err != nil:
-			d.Failed = append(d.Failed, t.Metric)
-		case t.Known && t.Active:
-			d.By = append(d.By, t.Metric)
+	for i := range triggers {
+		t := &triggers[i]
+		if t.Err == nil {
+			if t.Known && t.Active {
+				d.By = append(d.By, t.Metric)
+			}
+			continue
+		}
+		d.Failed = append(d.Failed, t.Metric)
+		if spec.Fallback.Holds(t.Failures) {
+			d.StoodIn = append(d.StoodIn, t.Metric)
+			if spec.Fallback.Count(replicas) > spec.resting() {
+				d.By = append(d.By, t.Metric)
+			}
 		}
 	}
 	return d
+}
+
+// resting is how many replicas need no trigger to be there.
+func (s *Spec) resting() int32 {
+	if s.Idle != nil {
+		return *s.Idle
+	}
+	return 0
+}
+
+// firmlyFailed are the metrics that cannot be read and that nothing stands in for.
+func (d *Decision) firmlyFailed() []string {
+	var firm []string
+	for _, metric := range d.Failed {
+		if !slices.Contains(d.StoodIn, metric) {
+			firm = append(firm, metric)
+		}
+	}
+	return firm
 }
 
 func unread(triggers []Trigger) bool {
@@ -152,25 +183,22 @@ func unread(triggers []Trigger) bool {
 	return false
 }
 
-// goesToZeroOnFailure tells whether the user asked for no replicas when
-// triggers fail, and every trigger that fails has done so often enough.
-func goesToZeroOnFailure(f *Fallback, triggers []Trigger) bool {
-	if f == nil || f.Replicas != 0 {
-		return false
+// cause names what keeps the workload up.
+func (d *Decision) cause() string {
+	if len(d.By) == 0 {
+		return "force-activation"
 	}
-	for _, t := range triggers {
-		if t.Err != nil && t.Failures <= f.Threshold {
-			return false
+	names := make([]string, len(d.By))
+	for i, metric := range d.By {
+		if names[i] = metric; slices.Contains(d.StoodIn, metric) {
+			names[i] = "fallback of " + metric
 		}
 	}
-	return true
+	return strings.Join(names, ", ")
 }
 
 func active(d Decision, spec Spec, triggers []Trigger, state State) Decision {
-	cause := strings.Join(d.By, ", ")
-	if cause == "" {
-		cause = "force-activation"
-	}
+	cause := d.cause()
 	if state.Replicas != 0 && (spec.Idle == nil || state.Replicas >= spec.Min) {
 		d.Outcome = Active
 		d.Why = fmt.Sprintf("%s active: the HPA scales between %d and %d", cause, max(1, spec.Min), spec.Max)
@@ -180,7 +208,7 @@ func active(d Decision, spec Spec, triggers []Trigger, state State) Decision {
 		d.Outcome, d.Why = Paused, "scaling out is paused by an annotation"
 		return d
 	}
-	want, why := demand(spec, triggers)
+	want, why := demand(spec, triggers, state.Replicas)
 	d.Outcome, d.Replicas = Activated, &want
 	d.Why = fmt.Sprintf("%s active: %s", cause, why)
 	return d

@@ -10,14 +10,18 @@ import (
 // demand is the count that a workload leaves idle for, and one clause on why:
 // what the HPA would make of the readings in its first sync after the workload
 // came up with its minimum, so that nobody waits for that sync.
-func demand(spec Spec, triggers []Trigger) (int32, string) {
+func demand(spec Spec, triggers []Trigger, replicas int32) (int32, string) {
 	base := max(1, spec.Min)
 	want, by := base, ""
 	for _, t := range triggers {
-		if !t.Known || t.Err != nil {
-			continue
+		asked := int32(0)
+		switch {
+		case t.Err != nil && spec.Fallback.Holds(t.Failures):
+			asked = spec.Fallback.Count(replicas)
+		case t.Err == nil && t.Known:
+			asked = asks(t, base)
 		}
-		if asked := asks(t, base); asked > want {
+		if asked > want {
 			want, by = asked, t.Metric
 		}
 	}

@@ -14,6 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/metricsadapter/fallback"
 )
 
 var update = flag.Bool("update", false, "write what is decided into testdata, to be read before it is kept")
@@ -145,7 +148,7 @@ func (w *world) obey(words []string) (string, error) {
 	case "scale-up":
 		return "", each(args, w.setScaleUp)
 	case "fallback":
-		w.spec.Fallback = &Fallback{}
+		w.spec.Fallback = &fallback.Spec{}
 		return "", each(args, w.setFallback)
 	case "trigger":
 		return "", w.addTrigger(args)
@@ -197,6 +200,8 @@ func (w *world) setFallback(key, value string) (err error) {
 		w.spec.Fallback.Threshold, err = count(value)
 	case "replicas":
 		w.spec.Fallback.Replicas, err = count(value)
+	case "behavior":
+		w.spec.Fallback.Behavior = kedav1alpha1.FallbackBehavior(value)
 	default:
 		err = errUnknownWord
 	}
@@ -290,7 +295,7 @@ func (w *world) happen(key, value string) (err error) {
 	case "restart":
 		w.observed = time.Time{}
 		for i, t := range w.triggers {
-			w.triggers[i] = Trigger{Metric: t.Metric, Target: t.Target, Total: t.Total}
+			w.triggers[i] = Trigger{Metric: t.Metric, Target: t.Target, Total: t.Total, Failures: t.Failures} // from status.health
 		}
 	default:
 		i := slices.IndexFunc(w.triggers, func(t Trigger) bool { return t.Metric == key })
@@ -341,10 +346,8 @@ func (w *world) decide() string {
 
 // lastActive is when a trigger was last active, as the controller finds it.
 func (w *world) lastActive() time.Time {
-	for _, t := range w.triggers {
-		if t.Active {
-			w.observed = w.now
-		}
+	if len(Asking(w.spec, w.triggers, w.replicas)) > 0 {
+		w.observed = w.now
 	}
 	switch {
 	case w.spec.Forced, w.forced:

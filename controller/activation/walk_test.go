@@ -3,10 +3,14 @@ package activation
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/metricsadapter/fallback"
 )
 
 // situation is everything that a decision is made of.
@@ -33,10 +37,23 @@ func (s situation) String() string {
 
 var walkNow = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
+// threshold is that of every fallback.
+const threshold = 2
+
+// fallbacks are of every behavior, with none, some and many replicas.
+var fallbacks = []*fallback.Spec{
+	nil,
+	{Threshold: threshold, Behavior: kedav1alpha1.FallbackBehaviorStatic},
+	{Threshold: threshold, Behavior: kedav1alpha1.FallbackBehaviorStatic, Replicas: 3},
+	{Threshold: threshold, Behavior: kedav1alpha1.FallbackBehaviorCurrentReplicas, Replicas: 3},
+	{Threshold: threshold, Behavior: kedav1alpha1.FallbackBehaviorCurrentReplicasIfHigher, Replicas: 3},
+	{Threshold: threshold, Behavior: kedav1alpha1.FallbackBehaviorCurrentReplicasIfLower, Replicas: 1},
+	{Threshold: threshold, Behavior: kedav1alpha1.FallbackBehaviorScalingModifiers, Replicas: 3},
+}
+
 // walk calls check in every situation that the fields of Decide can make, with
-// two triggers and small numbers: about 250,000 of them.
+// two triggers and small numbers: about 600,000 of them.
 func walk(check func(situation)) {
-	const threshold = 2
 	down := errors.New("no answer")
 	readings := []Trigger{
 		{},
@@ -54,7 +71,7 @@ func walk(check func(situation)) {
 		for _, second := range readings {
 			first.Metric, first.Target, second.Metric, second.Target = "s0", 1, "s1", 1
 			s.triggers = []Trigger{first, second}
-			for _, s.spec.Fallback = range []*Fallback{nil, {Threshold: threshold}, {Threshold: threshold, Replicas: 3}} {
+			for _, s.spec.Fallback = range fallbacks {
 				for _, s.spec.Paused = range bools {
 					for _, s.spec.PausedScaleIn = range bools {
 						for _, s.spec.PausedScaleOut = range bools {
@@ -108,8 +125,8 @@ func TestDecideEverywhere(t *testing.T) {
 		{"with scaling out paused, replicas are never raised", func(s situation, d Decision) bool {
 			return !s.spec.PausedScaleOut || !raises(s, d)
 		}},
-		{"replicas are not lowered while a trigger fails, but for fallback.replicas 0 past the threshold", func(s situation, d Decision) bool {
-			return !lowers(s, d) || len(d.Failed) == 0 || allPastZeroFallback(s)
+		{"replicas are not lowered while a trigger fails, unless its fallback asks for no more than the idle ones", func(s situation, d Decision) bool {
+			return !lowers(s, d) || len(d.Failed) == 0 || fallbackAsksForRest(s)
 		}},
 		{"replicas are not lowered while a trigger is unread", func(s situation, d Decision) bool {
 			return !lowers(s, d) || !unread(s.triggers)
@@ -142,6 +159,35 @@ func TestDecideEverywhere(t *testing.T) {
 		{"an active trigger is never left at zero, unless scaling out is paused", func(s situation, d Decision) bool {
 			held := s.spec.Paused || s.spec.PausedScaleOut
 			return held || len(d.By) == 0 || s.state.Replicas > 0 || d.Outcome == Activated
+		}},
+		{"a fallback that asks for replicas never leaves the workload at zero, unless scaling out is paused", func(s situation, d Decision) bool {
+			held := s.spec.Paused || s.spec.PausedScaleOut
+			return held || s.state.Replicas > 0 || !anyStandsIn(s) || s.spec.Fallback.Count(0) <= s.spec.resting() || d.Outcome == Activated
+		}},
+		{"leaving zero goes at least as far as the fallback asks, or as the HPA's rules and the maximum let it", func(s situation, d Decision) bool {
+			if d.Outcome != Activated || !anyStandsIn(s) {
+				return true
+			}
+			most := min(s.spec.Max, upLimit(max(1, s.spec.Min), s.spec.Behavior))
+			return *d.Replicas >= min(s.spec.Fallback.Count(s.state.Replicas), most)
+		}},
+		{"what holds inactive replicas up is a pause, a cooldown, a failure or a trigger that is not yet read", func(s situation, d Decision) bool {
+			up := s.state.Replicas > s.spec.resting() && (s.spec.Idle != nil || s.spec.Min == 0)
+			if !up || len(d.By) > 0 || s.spec.Forced {
+				return true
+			}
+			switch d.Outcome {
+			case Paused:
+				return s.spec.Paused || s.spec.PausedScaleIn
+			case Cooling:
+				return walkNow.Before(cooldownEnd(s.spec, s.state))
+			case Failing:
+				return len(d.Failed) > len(d.StoodIn)
+			case Waiting:
+				return unread(s.triggers)
+			default:
+				return d.Outcome == Deactivated
+			}
 		}},
 		{"time alone matters only during a cooldown, and then lies ahead", func(_ situation, d Decision) bool {
 			return d.Recheck.After(walkNow) == (d.Outcome == Cooling) && d.Recheck.IsZero() == (d.Outcome != Cooling)
@@ -205,6 +251,80 @@ func TestDecideSettles(t *testing.T) {
 	}
 }
 
+// TestDecideIsNeverStuck makes sure that there is a way out of every situation:
+// time ends a cooldown, and what people or sources mend ends the rest.
+func TestDecideIsNeverStuck(t *testing.T) {
+	stuck := 0
+	walk(func(s situation) {
+		d := Decide(s.spec, s.triggers, s.state, walkNow)
+		after, at, free := s, walkNow, true
+		switch d.Outcome {
+		case Cooling:
+			at = d.Recheck
+			free = Decide(after.spec, after.triggers, after.state, at).Outcome == Deactivated
+		case Failing, Waiting:
+			after.triggers = []Trigger{{Metric: "s0", Known: true, Target: 1}, {Metric: "s1", Known: true, Target: 1}}
+			o := Decide(after.spec, after.triggers, after.state, at).Outcome
+			free = o != Failing && o != Waiting
+		case Paused:
+			after.spec.Paused, after.spec.PausedScaleIn, after.spec.PausedScaleOut = false, false, false
+			free = Decide(after.spec, after.triggers, after.state, at).Outcome != Paused
+		case Activated, Active, Deactivated, Raised, Idle:
+			after.triggers = []Trigger{{Metric: "s0", Known: true, Active: true, Value: 3, Target: 1}}
+			o := Decide(after.spec, after.triggers, after.state, at).Outcome
+			free = s.spec.PausedScaleOut || o == Activated || o == Active
+		}
+		if !free {
+			if stuck++; stuck == 1 {
+				t.Errorf("stuck with %v:\n%s", s, describe(d))
+			}
+		}
+	})
+	if stuck > 0 {
+		t.Errorf("stuck in %d situations", stuck)
+	}
+}
+
+// TestMoreFailuresNeverScaleIn makes sure that a trigger which goes on failing does
+// not lower what was asked for before, but for a fallback that asks for no more than
+// the idle replicas.
+func TestMoreFailuresNeverScaleIn(t *testing.T) {
+	broken := 0
+	walk(func(s situation) {
+		if fallbackAsksForRest(s) {
+			return
+		}
+		now := Decide(s.spec, s.triggers, s.state, walkNow)
+		worse := s
+		worse.triggers = slices.Clone(s.triggers)
+		for i := range worse.triggers {
+			if worse.triggers[i].Err != nil {
+				worse.triggers[i].Failures += threshold + 1
+			}
+		}
+		if fallbackAsksForRest(worse) {
+			return
+		}
+		later := Decide(worse.spec, worse.triggers, worse.state, walkNow)
+		if wanted(later, s) < wanted(now, s) {
+			if broken++; broken == 1 {
+				t.Errorf("with %v:\nnow:   %s\nlater: %s", s, describe(now), describe(later))
+			}
+		}
+	})
+	if broken > 0 {
+		t.Errorf("more failures scale in in %d situations", broken)
+	}
+}
+
+// wanted is the count after a decision.
+func wanted(d Decision, s situation) int32 {
+	if d.Replicas == nil {
+		return s.state.Replicas
+	}
+	return *d.Replicas
+}
+
 // TestDecideTakesNothing makes sure that a decision does not share memory with
 // what it was made of, so that a caller may keep it.
 func TestDecideTakesNothing(t *testing.T) {
@@ -223,17 +343,28 @@ func TestDecideTakesNothing(t *testing.T) {
 func lowers(s situation, d Decision) bool { return d.Replicas != nil && *d.Replicas < s.state.Replicas }
 func raises(s situation, d Decision) bool { return d.Replicas != nil && *d.Replicas > s.state.Replicas }
 
-// allPastZeroFallback tells whether the user asked for no replicas in what happens.
-func allPastZeroFallback(s situation) bool {
-	if s.spec.Fallback == nil || s.spec.Fallback.Replicas != 0 {
+// fallbackAsksForRest tells whether the user asked for no more than the idle
+// replicas in what happens: every trigger that fails did so often enough.
+func fallbackAsksForRest(s situation) bool {
+	if s.spec.Fallback == nil || s.spec.Fallback.Count(s.state.Replicas) > s.spec.resting() {
 		return false
 	}
 	for _, t := range s.triggers {
-		if t.Err != nil && t.Failures <= s.spec.Fallback.Threshold {
+		if t.Err != nil && t.Failures <= threshold {
 			return false
 		}
 	}
 	return true
+}
+
+// anyStandsIn tells whether the fallback holds for a trigger.
+func anyStandsIn(s situation) bool {
+	for _, t := range s.triggers {
+		if s.spec.Fallback != nil && t.Err != nil && t.Failures > threshold {
+			return true
+		}
+	}
+	return false
 }
 
 func describe(d Decision) string {

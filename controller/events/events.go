@@ -14,6 +14,8 @@ const (
 	ScaledObjectDeleted      = "ScaledObjectDeleted"
 	ScaledObjectPaused       = "ScaledObjectPaused"
 	ScaledObjectUnpaused     = "ScaledObjectUnpaused"
+	FallbackActivated        = "ScaledObjectFallbackActivated"
+	FallbackDeactivated      = "ScaledObjectFallbackDeactivated"
 	ScalerFailed             = "KEDAScalerFailed"
 	ScalerInfo               = "KEDAScalerInfo"
 	TargetActivated          = "KEDAScaleTargetActivated"

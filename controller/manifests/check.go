@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/metricsadapter/rules"
 )
 
 // Source is a file, or what is read in place of one.
@@ -231,6 +232,9 @@ func (s *subject) checkKind(fields map[string]any) {
 		if decode(&so) {
 			s.faults(so.ValidateAdmission())
 			warn(so.Warnings())
+			if err := rules.CheckFormula(&so); err != nil {
+				s.find(Fault, "spec.advanced.scalingModifiers.formula", err.Error())
+			}
 			s.object.HPA = so.HPAName()
 			s.triggers(so.Spec.Triggers, so.ScalingModifiers() != nil)
 		}

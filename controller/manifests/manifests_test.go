@@ -130,3 +130,25 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+// TestFormulas: what can be told of a formula without readings is told.
+func TestFormulas(t *testing.T) {
+	const manifest = `
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: orders}
+spec:
+  scaleTargetRef: {name: orders}
+  advanced:
+    scalingModifiers: {target: "2", formula: "FORMULA"}
+  triggers:
+    - {type: redis, name: queue, metadata: {address: "localhost:6379", listName: orders, listLength: "5"}}
+`
+	for formula, word := range map[string]string{"queue * 2": "", "queue * rate": "unknown name rate", "queue > 1": "must give a number"} {
+		var b strings.Builder
+		check(t, "formula.yaml", strings.Replace(manifest, "FORMULA", formula, 1)).Write(&b)
+		if faulty := strings.Contains(b.String(), "scalingModifiers.formula"); faulty != (word != "") || !strings.Contains(b.String(), word) {
+			t.Errorf("%s is told as:\n%s", formula, b.String())
+		}
+	}
+}

@@ -6,11 +6,13 @@
 // authentications, target environments and triggers that name them, ServiceAccounts
 // for the cloud roles they are annotated with. Pods are read once a trigger counts
 // them. Tokens of ServiceAccounts are created for the authentications that ask for
-// them: where none does, take that right away.
+// them: where none does, take that right away. On authentications it is said who uses
+// them, and a finalizer of the operator that was there before is removed.
 package permissions
 
 // +kubebuilder:rbac:groups=keda.sh,resources=scaledobjects;scaledobjects/status;scaledobjects/finalizers,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=keda.sh,resources=triggerauthentications;clustertriggerauthentications,verbs=get;list;watch
+// +kubebuilder:rbac:groups=keda.sh,resources=triggerauthentications;clustertriggerauthentications,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=keda.sh,resources=triggerauthentications/status;clustertriggerauthentications/status,verbs=patch
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;update;patch;delete
 // +kubebuilder:rbac:groups="*",resources="*/scale",verbs=get;update;patch
 // +kubebuilder:rbac:groups="*",resources="*",verbs=get

@@ -11,15 +11,26 @@ import (
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/target"
+	"github.com/freshet-io/freshet/metricsadapter/rules"
 )
 
 // fault is something the user has to change; its text says what.
-type fault struct{ message string }
+type fault struct {
+	message string
+	// reason is of the Ready condition; "" is ScaledObjectCheckFailed.
+	reason string
+}
 
 // Error says what to change.
 func (f *fault) Error() string { return f.message }
 
-func faultf(format string, args ...any) *fault { return &fault{fmt.Sprintf(format, args...)} }
+func faultf(format string, args ...any) *fault { return &fault{message: fmt.Sprintf(format, args...)} }
+
+// uncounted is an error of reading the target's replicas that nobody has to mend.
+type uncounted struct{ error }
+
+// Unwrap returns what happened.
+func (u uncounted) Unwrap() error { return u.error }
 
 // adopt marks a new object with the finalizer and the label that external
 // metrics are found by.
@@ -47,9 +58,6 @@ func (r *Reconciler) check(ctx context.Context, so *kedav1alpha1.ScaledObject) (
 	if faults := so.Validate(); len(faults) > 0 {
 		return nil, faultf("%v", faults.ToAggregate())
 	}
-	if so.ScalingModifiers() != nil {
-		return nil, faultf("spec.advanced.scalingModifiers is set, which this version of Freshet does not evaluate: remove it")
-	}
 	tgt, err := r.Targets.Resolve(so.Namespace, &so.Spec.ScaleTargetRef)
 	if err != nil {
 		return nil, asFault(err)
@@ -61,8 +69,6 @@ func (r *Reconciler) check(ctx context.Context, so *kedav1alpha1.ScaledObject) (
 	if rival != "" {
 		return nil, faultf("%s is already scaled by ScaledObject %s: two cannot share a target, so delete one of them", tgt, rival)
 	}
-	so.Status.ScaleTargetGVKR = &tgt.GVKR
-	so.Status.ScaleTargetKind = tgt.GVKR.String()
 	return tgt, nil
 }
 
@@ -103,7 +109,11 @@ func older(a, b *kedav1alpha1.ScaledObject) bool {
 func (r *Reconciler) observe(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target) (int32, error) {
 	replicas, err := tgt.Replicas(ctx)
 	if err != nil {
-		return 0, asFault(err)
+		var f *fault
+		if err = asFault(err); errors.As(err, &f) {
+			return 0, err
+		}
+		return 0, uncounted{err}
 	}
 	if so.Status.OriginalReplicaCount == nil {
 		so.Status.OriginalReplicaCount = &replicas
@@ -111,9 +121,15 @@ func (r *Reconciler) observe(ctx context.Context, so *kedav1alpha1.ScaledObject,
 	return replicas, nil
 }
 
-// allBroken is a fault when no trigger can be read, for there is then nothing
-// to scale on.
-func allBroken(triggers []*trigger) error {
+// hopeless is a fault when there is nothing to scale on: no trigger can be read and
+// there is no fallback, or the formula cannot be used.
+func hopeless(so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules) error {
+	if ru != nil && ru.CompositeErr != nil {
+		return faultf("spec.advanced.scalingModifiers: %v", ru.CompositeErr)
+	}
+	if so.Spec.Fallback != nil {
+		return nil
+	}
 	var messages []string
 	for _, t := range triggers {
 		if t.err == nil {

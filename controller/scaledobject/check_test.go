@@ -81,11 +81,21 @@ func TestFaults(t *testing.T) {
 				"set it to the number of replicas to pause at, or remove it",
 		},
 		{
-			reason: "there is a formula",
+			reason: "there is a formula, and a trigger without a name",
 			edit: func(so *kedav1alpha1.ScaledObject) {
 				so.Spec.Advanced = &kedav1alpha1.AdvancedConfig{ScalingModifiers: &kedav1alpha1.ScalingModifiers{Formula: "a + 1", Target: "2"}}
 			},
-			message: "spec.advanced.scalingModifiers is set, which this version of Freshet does not evaluate: remove it",
+			message: "spec.advanced.scalingModifiers: trigger 0 (tray) has no name, and there is a formula: name each trigger that is not cpu or memory",
+		},
+		{
+			reason:  "the formula names no trigger",
+			edit:    withFormula("b + 1"),
+			message: `spec.advanced.scalingModifiers: the formula "b + 1" cannot be used: unknown name b (1:1)`,
+		},
+		{
+			reason:  "the formula gives no number",
+			edit:    withFormula("a > 1"),
+			message: `spec.advanced.scalingModifiers: the formula "a > 1" gives a bool: it must give a number`,
 		},
 		{
 			reason:  "the only trigger is malformed",

@@ -85,6 +85,8 @@ type scales struct {
 	written []int32
 	// before is called before an update; an error fails it.
 	before func() error
+	// failGet is the error of every read.
+	failGet error
 }
 
 // Scales returns those of a namespace.
@@ -97,6 +99,9 @@ type scalesOf struct {
 
 // Get reads one.
 func (s scalesOf) Get(ctx context.Context, resource schema.GroupResource, name string, _ metav1.GetOptions) (*autoscalingv1.Scale, error) {
+	if s.failGet != nil {
+		return nil, s.failGet
+	}
 	got := &autoscalingv1.Scale{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: name}}
 	if resource.Resource != "deployments" {
 		replicas, ok := s.others[name]

@@ -13,6 +13,7 @@ import (
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/controller/target"
 )
 
 // hpaGrace is how long after its HPA the replicas of a target are restored: a
@@ -38,13 +39,8 @@ func (r *Reconciler) finalize(ctx context.Context, so *kedav1alpha1.ScaledObject
 		if deleted {
 			return ctrl.Result{RequeueAfter: hpaGrace}, nil
 		}
-		err := r.restore(ctx, so)
-		var f *fault
-		if err != nil && !errors.As(err, &f) {
+		if err := r.tryRestore(ctx, so, events.ScaledObjectDeleted); err != nil {
 			return ctrl.Result{}, err
-		}
-		if f != nil {
-			r.Events.Warn(so, events.ScaledObjectDeleted, "The original replicas are not restored: "+f.message)
 		}
 	}
 	before := so.DeepCopy()
@@ -56,15 +52,33 @@ func (r *Reconciler) finalize(ctx context.Context, so *kedav1alpha1.ScaledObject
 	return ctrl.Result{}, nil
 }
 
-// restore gives the target the replicas it had before the object came.
+// tryRestore restores the original replicas. What the user made impossible is an
+// event of that reason and no error.
+func (r *Reconciler) tryRestore(ctx context.Context, so *kedav1alpha1.ScaledObject, reason string) error {
+	err := r.restore(ctx, so)
+	var f *fault
+	if errors.As(err, &f) {
+		r.Events.Warn(so, reason, "The original replicas are not restored: "+f.message)
+		return nil
+	}
+	return err
+}
+
+// restore gives the target the replicas it had before the object came: the one that
+// these were seen of, which the spec may not name any more.
 func (r *Reconciler) restore(ctx context.Context, so *kedav1alpha1.ScaledObject) error {
 	original := so.Status.OriginalReplicaCount
 	if original == nil {
 		return nil
 	}
-	tgt, err := r.Targets.Resolve(so.Namespace, &so.Spec.ScaleTargetRef)
-	if err != nil {
-		return asFault(err)
+	var tgt *target.Target
+	if gvkr := so.Status.ScaleTargetGVKR; gvkr != nil && so.Status.ScaleTargetName != "" {
+		tgt = r.Targets.At(so.Namespace, so.Status.ScaleTargetName, *gvkr)
+	} else {
+		var err error
+		if tgt, err = r.Targets.Resolve(so.Namespace, &so.Spec.ScaleTargetRef); err != nil {
+			return asFault(err)
+		}
 	}
 	live, err := tgt.Scale(ctx)
 	if err != nil {

@@ -116,9 +116,17 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 				w.Fatal(err)
 			}
 		}, []string{deletedEvent}},
-		{"the kind of the target is gone", func(w *world) {
+		{"the spec names another target by now", func(w *world) {
 			so := w.object("orders")
 			w.change(so, func() { so.Spec.ScaleTargetRef.Kind = "Machine" })
+		}, []string{deletedEvent}},
+		{"the kind of the target is gone, and the status does not name the target", func(w *world) {
+			so := w.object("orders")
+			w.change(so, func() { so.Spec.ScaleTargetRef.Kind = "Machine" })
+			so.Status.ScaleTargetName = ""
+			if err := w.client.Status().Update(w.Context(), so); err != nil {
+				w.Fatal(err)
+			}
 		}, []string{"Warning ScaledObjectDeleted: The original replicas are not restored: scaleTargetRef names the kind Machine " +
 			"of apps/v1, which the cluster does not know: correct kind and apiVersion", deletedEvent}},
 		{"the replicas are restored already", func(w *world) {

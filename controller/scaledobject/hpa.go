@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/activation"
 	"github.com/freshet-io/freshet/metricsadapter"
 	"github.com/freshet-io/freshet/scalers"
 )
@@ -33,10 +34,15 @@ const (
 )
 
 // newHPA is the HPA of the object, in place of current, which may be nil. Broken
-// triggers are among its metrics, so that they keep it from scaling in.
-func newHPA(so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindResource, triggers []*trigger, current *autoscalingv2.HorizontalPodAutoscaler, version string) *autoscalingv2.HorizontalPodAutoscaler {
+// triggers are among its metrics, so that they keep it from scaling in. With rest it
+// holds the workload at its idle replicas.
+func newHPA(so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindResource, triggers []*trigger, current *autoscalingv2.HorizontalPodAutoscaler, rest bool, version string) *autoscalingv2.HorizontalPodAutoscaler {
 	name := so.HPAName()
-	minReplicas := so.HPAMinReplicas()
+	minReplicas, maxReplicas := so.HPAMinReplicas(), so.MaxReplicas()
+	if rest {
+		minReplicas = *so.IdleReplicas()
+		maxReplicas = minReplicas
+	}
 	hpa := &autoscalingv2.HorizontalPodAutoscaler{
 		TypeMeta: metav1.TypeMeta{APIVersion: autoscalingv2.SchemeGroupVersion.String(), Kind: "HorizontalPodAutoscaler"},
 		ObjectMeta: metav1.ObjectMeta{
@@ -48,17 +54,32 @@ func newHPA(so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindRes
 			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{
 				APIVersion: gvkr.GVK().GroupVersion().String(), Kind: gvkr.Kind, Name: so.Spec.ScaleTargetRef.Name,
 			},
-			MinReplicas: &minReplicas, MaxReplicas: so.MaxReplicas(),
+			MinReplicas: &minReplicas, MaxReplicas: maxReplicas,
 			Behavior: hpaBehavior(so),
 		},
 	}
-	for _, t := range triggers {
-		hpa.Spec.Metrics = append(hpa.Spec.Metrics, metricsOf(so.Name, t, current)...)
-	}
+	hpa.Spec.Metrics = hpaMetrics(so, triggers, current)
 	hash := sha256.New()
 	_ = json.NewEncoder(hash).Encode(hpa) // a typed object always encodes
 	hpa.Annotations[appliedAnnotation] = hex.EncodeToString(hash.Sum(nil)[:8])
 	return hpa
+}
+
+// hpaMetrics are the metrics of all triggers. With a formula, its result takes the
+// place of those that are read; those that the HPA measures itself stay.
+func hpaMetrics(so *kedav1alpha1.ScaledObject, triggers []*trigger, current *autoscalingv2.HorizontalPodAutoscaler) []autoscalingv2.MetricSpec {
+	m := so.ScalingModifiers()
+	var all []autoscalingv2.MetricSpec
+	for _, t := range triggers {
+		if m == nil || t.isResource() || t.spec.IsResource() {
+			all = append(all, metricsOf(so.Name, t, current)...)
+		}
+	}
+	if m != nil {
+		target, _ := m.TargetValue() // checked before
+		all = append(all, external(so.Name, kedav1alpha1.CompositeMetricName, target, m.EffectiveMetricType()))
+	}
+	return all
 }
 
 // metricsOf are the metrics of one trigger. Until a source that names its
@@ -100,9 +121,13 @@ func (t *trigger) series() []scalers.Series {
 }
 
 func externalMetric(object string, t *trigger, name string, target float64) autoscalingv2.MetricSpec {
+	return external(object, name, target, t.spec.EffectiveMetricType())
+}
+
+func external(object, name string, target float64, kind autoscalingv2.MetricTargetType) autoscalingv2.MetricSpec {
 	quantity := metricsadapter.Quantity(target)
 	spec := autoscalingv2.MetricTarget{Type: autoscalingv2.AverageValueMetricType, AverageValue: &quantity} // of a broken trigger too
-	if t.spec.EffectiveMetricType() == autoscalingv2.ValueMetricType {
+	if kind == autoscalingv2.ValueMetricType {
 		spec = autoscalingv2.MetricTarget{Type: autoscalingv2.ValueMetricType, Value: &quantity}
 	}
 	return autoscalingv2.MetricSpec{
@@ -178,15 +203,36 @@ func hpaBehavior(so *kedav1alpha1.ScaledObject) *autoscalingv2.HorizontalPodAuto
 	return behavior
 }
 
+// rests tells whether the HPA is to hold the workload at its idle replicas: with its
+// own bounds it would raise it to the minimum at once. While it is not known whether
+// the workload may rest, the HPA goes on as it does.
+func rests(so *kedav1alpha1.ScaledObject, outcome activation.Outcome, replicas int32, current *autoscalingv2.HorizontalPodAutoscaler) bool {
+	idle := so.IdleReplicas()
+	if idle == nil || *idle == 0 { // at 0 an HPA does nothing
+		return false
+	}
+	switch outcome {
+	case activation.Deactivated, activation.Idle:
+		return true
+	case activation.Activated, activation.Active, activation.Cooling, activation.Raised:
+		return false
+	case activation.Paused, activation.Waiting, activation.Failing:
+	}
+	if current == nil {
+		return replicas <= *idle
+	}
+	return current.Spec.MaxReplicas < so.MinReplicas()
+}
+
 // ensureHPA applies the HPA when it is not as it should be, and removes the one
 // the object had under another name. It returns the HPA as the cache has it,
 // which is nil right after its creation.
-func (r *Reconciler) ensureHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindResource, triggers []*trigger) (*autoscalingv2.HorizontalPodAutoscaler, error) {
+func (r *Reconciler) ensureHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindResource, triggers []*trigger, outcome activation.Outcome, replicas int32) (*autoscalingv2.HorizontalPodAutoscaler, error) {
 	current, err := r.ownHPA(ctx, so, so.HPAName())
 	if err != nil {
 		return nil, err // the object keeps the HPA it had
 	}
-	desired := newHPA(so, gvkr, triggers, current, r.Version)
+	desired := newHPA(so, gvkr, triggers, current, rests(so, outcome, replicas, current), r.Version)
 	if old := so.Status.HpaName; old != "" && old != desired.Name {
 		if _, err := r.deleteHPA(ctx, so, old); err != nil {
 			return nil, err

@@ -97,7 +97,7 @@ func hpaOf(t *testing.T, so *kedav1alpha1.ScaledObject) *autoscalingv2.Horizonta
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newHPA(so, tgt.GVKR, r.resolve(t.Context(), so), nil, "v1.2.3")
+	return newHPA(so, tgt.GVKR, r.resolve(t.Context(), so), nil, false, "v1.2.3")
 }
 
 func TestHPAHashFollowsTheHPA(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/target"
+	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers/auth"
 	"github.com/freshet-io/freshet/scalers/poll"
@@ -39,6 +40,8 @@ type Reconciler struct {
 	// Engine reads triggers, Store keeps what they read.
 	Engine *poll.Engine
 	Store  *store.Store
+	// Rules has the formulas and fallbacks, which the metrics adapter goes by too.
+	Rules *rules.Book
 	// Ownership tells which objects this replica decides on.
 	Ownership poll.Ownership
 	// Events records what happened.
@@ -54,6 +57,8 @@ type Reconciler struct {
 	seen map[client.ObjectKey]bool
 	// owned is since when this replica owns an object and reads it on schedule.
 	owned map[poll.Key]time.Time
+	// formulas are those that were compiled.
+	formulas map[poll.Key]*compiled
 }
 
 // Key is how the engine and the store know an object.
@@ -81,25 +86,27 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return r.finalize(ctx, so)
 	}
 	triggers := r.resolve(ctx, so)
+	var ru *rules.Rules
 	if so.Paused() {
 		r.forget(key)
 	} else {
 		r.register(key, so, triggers)
+		ru = r.rule(ctx, key, so, triggers, time.Now())
 	}
 	if !poll.Owns(r.Ownership, key) {
 		r.disown(key)
 		return ctrl.Result{RequeueAfter: refresh(triggers)}, nil
 	}
-	return r.own(ctx, so, triggers)
+	return r.own(ctx, so, triggers, ru)
 }
 
 // own does what only the owner of the object does.
-func (r *Reconciler) own(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger) (ctrl.Result, error) {
-	recheck, err := r.decideAndReport(ctx, so, triggers)
+func (r *Reconciler) own(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules) (ctrl.Result, error) {
+	recheck, err := r.decideAndReport(ctx, so, triggers, ru)
 	if apierrors.IsConflict(err) { // the object or its target changed meanwhile: look again
 		return ctrl.Result{RequeueAfter: conflictRecheck}, nil
 	}
-	return ctrl.Result{RequeueAfter: sooner(recheck, refresh(triggers))}, err
+	return ctrl.Result{RequeueAfter: sooner(sooner(recheck, refresh(triggers)), fallbackBegins(ru, time.Now()))}, err
 }
 
 const (
@@ -111,14 +118,14 @@ const (
 
 // decideAndReport brings the object as far as it goes and says on it how far
 // that is. The error is a conflict when the decision was made on old knowledge.
-func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger) (time.Duration, error) {
+func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules) (time.Duration, error) {
 	if err := r.adopt(ctx, so); err != nil {
 		return 0, err
 	}
 	before := so.DeepCopy()
 	now := time.Now()
 	so.Status.Conditions.Initialize(so.Generation, now)
-	recheck, err := r.progress(ctx, so, triggers, now)
+	recheck, err := r.progress(ctx, so, triggers, ru, now)
 	var f *fault
 	switch {
 	case errors.As(err, &f):
@@ -127,7 +134,7 @@ func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.Scale
 	case apierrors.IsConflict(err):
 		return 0, err
 	case err != nil:
-		r.reportFault(so, faultf("%v", err), now)
+		r.reportFault(so, outage(err), now)
 	}
 	if statusErr := r.writeStatus(ctx, before, so); statusErr != nil {
 		return 0, statusErr
@@ -138,12 +145,15 @@ func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.Scale
 // progress brings the object as far as it goes. The error is a *fault when the
 // user has to change something. recheck is when time alone may change the
 // outcome; 0 is never.
-func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger, now time.Time) (recheck time.Duration, err error) {
+func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules, now time.Time) (recheck time.Duration, err error) {
 	summarize(so, triggers)
 	r.reportWarnings(so, triggers, now)
 	tgt, err := r.check(ctx, so)
 	if err != nil {
 		return 0, err
+	}
+	if wait, err := r.move(ctx, so, tgt); err != nil || wait > 0 {
+		return wait, err
 	}
 	replicas, err := r.observe(ctx, so, tgt)
 	if err != nil {
@@ -153,21 +163,26 @@ func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject
 		return 0, r.pause(ctx, so, tgt, replicas, now)
 	}
 	r.unpause(so, now)
-	if err := allBroken(triggers); err != nil {
+	if err := hopeless(so, triggers, ru); err != nil {
 		return 0, err
 	}
-	hpa, err := r.ensureHPA(ctx, so, tgt.GVKR, triggers)
+	s := r.situation(so, triggers, ru, replicas, now)
+	hpa, err := r.ensureHPA(ctx, so, tgt.GVKR, triggers, s.decide(now).Outcome, replicas)
 	if err != nil {
 		return 0, err
 	}
 	so.Status.HpaName = so.HPAName()
 	mirrorHPA(so, hpa, now)
-	return r.scale(ctx, so, tgt, triggers, replicas, now)
+	return r.scale(ctx, so, tgt, triggers, ru, s, now)
 }
 
 func (r *Reconciler) forget(key poll.Key) {
 	r.Engine.Remove(key)
 	r.Store.Remove(key)
+	r.Rules.Set(key, nil)
+	r.mu.Lock()
+	delete(r.formulas, key)
+	r.mu.Unlock()
 	r.disown(key)
 }
 

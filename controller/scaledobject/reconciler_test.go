@@ -115,6 +115,7 @@ func TestStatus(t *testing.T) {
 	want := kedav1alpha1.ScaledObjectStatus{
 		ScaleTargetKind:      "apps/v1.Deployment",
 		ScaleTargetGVKR:      &kedav1alpha1.GroupVersionKindResource{Group: "apps", Version: "v1", Kind: "Deployment", Resource: "deployments"},
+		ScaleTargetName:      "orders",
 		OriginalReplicaCount: new(int32(2)),
 		ExternalMetricNames:  []string{"s0-tray-orders", "s1-tray-returns"},
 		HpaName:              "keda-hpa-orders",

@@ -3,7 +3,6 @@ package scaledobject
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,26 +14,44 @@ import (
 	"github.com/freshet-io/freshet/controller/activation"
 	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/target"
+	"github.com/freshet-io/freshet/metricsadapter/fallback"
+	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/scalers"
 )
 
+// situation is what a decision is made of.
+type situation struct {
+	spec     activation.Spec
+	triggers []activation.Trigger
+	state    activation.State
+}
+
+func (s *situation) decide(now time.Time) activation.Decision {
+	return activation.Decide(s.spec, s.triggers, s.state, now)
+}
+
+// situation is that of an object whose target has so many replicas.
+func (r *Reconciler) situation(so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules, replicas int32, now time.Time) *situation {
+	s := &situation{spec: activationSpec(so), triggers: activationTriggers(so, triggers, ru, now)}
+	since := r.ownedSince(Key(client.ObjectKeyFromObject(so)), now)
+	asking := activation.Asking(s.spec, s.triggers, replicas)
+	s.state = activation.State{
+		Replicas: replicas, LastActive: lastActive(so, lastSeen(triggers, ru), asking, since, now), Created: so.CreationTimestamp.Time,
+	}
+	return s
+}
+
 // scale decides on the readings and does it. What was decided on a cached count
 // is decided again on the live one before anything is written.
-func (r *Reconciler) scale(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, triggers []*trigger, replicas int32, now time.Time) (time.Duration, error) {
-	spec := activationSpec(so)
-	seen := activationTriggers(so, triggers)
-	since := r.ownedSince(Key(client.ObjectKeyFromObject(so)), now)
-	state := activation.State{
-		Replicas: replicas, LastActive: lastActive(so, triggers, seen, since, now), Created: so.CreationTimestamp.Time,
-	}
-	d := activation.Decide(spec, seen, state, now)
+func (r *Reconciler) scale(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, triggers []*trigger, ru *rules.Rules, s *situation, now time.Time) (time.Duration, error) {
+	d := s.decide(now)
 	if d.Replicas != nil {
 		var err error
-		if d, err = r.write(ctx, so, tgt, spec, seen, state, now); err != nil {
+		if d, err = r.write(ctx, so, tgt, s, now); err != nil {
 			return 0, err
 		}
 	}
-	r.reportDecision(so, triggers, d, state, now)
+	r.reportDecision(so, triggers, ru, d, s.state, now)
 	if d.Recheck.IsZero() {
 		return r.resync(so, tgt), nil
 	}
@@ -51,14 +68,15 @@ func (r *Reconciler) resync(so *kedav1alpha1.ScaledObject, tgt *target.Target) t
 
 // write decides on the live count and writes the outcome, unless somebody else
 // changed the target in between: the error is then a conflict.
-func (r *Reconciler) write(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, spec activation.Spec, triggers []activation.Trigger, state activation.State, now time.Time) (activation.Decision, error) {
+func (r *Reconciler) write(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, s *situation, now time.Time) (activation.Decision, error) {
 	live, err := tgt.Scale(ctx)
 	if err != nil {
 		return activation.Decision{}, asFault(err)
 	}
 	from := live.Spec.Replicas
+	state := s.state
 	state.Replicas = from
-	d := activation.Decide(spec, triggers, state, now)
+	d := activation.Decide(s.spec, s.triggers, state, now)
 	if d.Replicas == nil || *d.Replicas == from {
 		return d, nil
 	}
@@ -89,17 +107,18 @@ func activationSpec(so *kedav1alpha1.ScaledObject) activation.Spec {
 		Cooldown: so.CooldownPeriod(), InitialCooldown: so.InitialCooldownPeriod(),
 		Behavior: so.HPABehavior(), Forced: so.ForceActivation(),
 		PausedScaleIn: so.PausedScaleIn(), PausedScaleOut: so.PausedScaleOut(),
-	}
-	if f := so.Spec.Fallback; f != nil {
-		spec.Fallback = &activation.Fallback{Threshold: f.FailureThreshold, Replicas: f.Replicas}
+		Fallback: fallback.Of(so),
 	}
 	return spec
 }
 
-// activationTriggers is what the triggers say. Those that the HPA measures
+// activationTriggers is what the triggers say, or the formula in their place. Those that the HPA measures
 // itself say something only where there are no others: that the workload stays
 // up.
-func activationTriggers(so *kedav1alpha1.ScaledObject, triggers []*trigger) []activation.Trigger {
+func activationTriggers(so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules, now time.Time) []activation.Trigger {
+	if so.ScalingModifiers() != nil && ru != nil {
+		return []activation.Trigger{formulaTrigger(ru, now)}
+	}
 	var seen []activation.Trigger
 	for _, t := range triggers {
 		switch {
@@ -108,7 +127,8 @@ func activationTriggers(so *kedav1alpha1.ScaledObject, triggers []*trigger) []ac
 				seen = append(seen, activation.Trigger{Metric: t.metric, Known: true, Active: true})
 			}
 		case t.slot == nil:
-			seen = append(seen, activation.Trigger{Metric: t.metric, Err: t.err})
+			failures, _ := t.failures(ru, now)
+			seen = append(seen, activation.Trigger{Metric: t.metric, Err: t.err, Failures: failures})
 		default:
 			seen = append(seen, t.says()...)
 		}
@@ -139,28 +159,42 @@ func (t *trigger) says() []activation.Trigger {
 // the object active. It is read too: no reading tells when that ended.
 const forcedMessage = "Scaling is performed because of force-activation"
 
-// lastActive is when the object was last active: by force until now, else when
-// a trigger was last seen active. What this replica saw since it owns the object
-// counts; if it saw no activity since, an object whose condition does not say
-// that it is inactive was active until now.
-func lastActive(so *kedav1alpha1.ScaledObject, triggers []*trigger, seen []activation.Trigger, since, now time.Time) time.Time {
+// fallbackMessage is of the Active condition while fallbacks alone keep the object
+// active. It is read for the same reason.
+const fallbackMessage = "Scaling is performed because the fallback stands in for triggers that fail"
+
+// lastSeen is when each trigger, or the formula in their place, was last seen active.
+func lastSeen(triggers []*trigger, ru *rules.Rules) []time.Time {
+	if ru != nil && ru.Memory != nil {
+		return []time.Time{ru.Memory.LastActive()}
+	}
+	var all []time.Time
+	for _, t := range triggers {
+		if t.slot != nil {
+			all = append(all, t.slot.LastActive())
+		}
+	}
+	return all
+}
+
+// lastActive is when the object was last active: until now while anything asks for
+// replicas, by force or by fallback until now, else when a trigger was last seen
+// active. What this replica saw since it owns the object counts; if it saw no
+// activity since, an object whose condition does not say that it is inactive was
+// active until now.
+func lastActive(so *kedav1alpha1.ScaledObject, seen []time.Time, asking []string, since, now time.Time) time.Time {
 	var last time.Time
 	if so.Status.LastActiveTime != nil {
 		last = so.Status.LastActiveTime.Time
 	}
 	condition := so.Status.Conditions.Get(kedav1alpha1.ConditionActive)
-	if so.ForceActivation() || (condition.IsTrue() && condition.Message == forcedMessage) {
+	byRule := condition.Message == forcedMessage || condition.Message == fallbackMessage
+	if so.ForceActivation() || len(asking) > 0 || (condition.IsTrue() && byRule) {
 		return now
 	}
 	var observed time.Time
-	if slices.ContainsFunc(seen, func(t activation.Trigger) bool { return t.Active }) {
-		return now
-	}
-	for _, t := range triggers {
-		if t.slot == nil {
-			continue
-		}
-		if at := t.slot.LastActive(); !at.Before(since) && at.After(observed) {
+	for _, at := range seen {
+		if !at.Before(since) && at.After(observed) {
 			observed = at
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/activation"
+	"github.com/freshet-io/freshet/metricsadapter/fallback"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/poll"
@@ -128,7 +129,8 @@ func TestLastActive(t *testing.T) {
 					}
 				}
 			}
-			got := lastActive(so, triggers, activationTriggers(so, triggers), tc.since, now)
+			got := lastActive(so, lastSeen(triggers, nil),
+				activation.Asking(activationSpec(so), activationTriggers(so, triggers, nil, now), 1), tc.since, now)
 			if !got.Equal(tc.want) {
 				t.Errorf("last active at %s, want %s", got, tc.want)
 			}
@@ -154,7 +156,7 @@ func TestActivationSpec(t *testing.T) {
 	got = activationSpec(so)
 	want = activation.Spec{
 		Min: 2, Max: 20, Idle: new(int32(1)), Cooldown: time.Minute, InitialCooldown: 90 * time.Second,
-		Behavior: so.HPABehavior(), Fallback: &activation.Fallback{Threshold: 3, Replicas: 6},
+		Behavior: so.HPABehavior(), Fallback: &fallback.Spec{Threshold: 3, Replicas: 6, Behavior: kedav1alpha1.FallbackBehaviorStatic},
 		Forced: true, PausedScaleIn: true, PausedScaleOut: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

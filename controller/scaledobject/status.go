@@ -2,6 +2,7 @@ package scaledobject
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/activation"
 	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/scalers"
 )
 
@@ -48,6 +50,10 @@ func summarize(so *kedav1alpha1.ScaledObject, triggers []*trigger) {
 	so.Status.TriggersTypes = strings.Join(types, ",")
 	so.Status.AuthenticationsTypes = strings.Join(auths, ",")
 	so.Status.ExternalMetricNames, so.Status.ResourceMetricNames = metrics, resources
+	so.Status.CompositeScalerName = ""
+	if so.ScalingModifiers() != nil {
+		so.Status.CompositeScalerName = kedav1alpha1.CompositeMetricName
+	}
 }
 
 func appendNew(list []string, text string) []string {
@@ -82,10 +88,24 @@ func mirrorHPA(so *kedav1alpha1.ScaledObject, hpa *autoscalingv2.HorizontalPodAu
 	}
 }
 
+// outage is an error that nobody has to mend, as it is said on the object.
+func outage(err error) *fault {
+	f := faultf("%v", err)
+	var u uncounted
+	if errors.As(err, &u) {
+		f.reason = kedav1alpha1.ReasonErrorGettingCurrentReplicas
+	}
+	return f
+}
+
 // reportFault says on the object what the user has to change.
 func (r *Reconciler) reportFault(so *kedav1alpha1.ScaledObject, f *fault, now time.Time) {
 	old := so.Status.Conditions.Get(kedav1alpha1.ConditionReady)
-	r.set(so, kedav1alpha1.ConditionReady, metav1.ConditionFalse, kedav1alpha1.ReasonScaledObjectCheckFailed, f.message, now)
+	reason := f.reason
+	if reason == "" {
+		reason = kedav1alpha1.ReasonScaledObjectCheckFailed
+	}
+	r.set(so, kedav1alpha1.ConditionReady, metav1.ConditionFalse, reason, f.message, now)
 	if next := so.Status.Conditions.Get(kedav1alpha1.ConditionReady); next != old {
 		r.Events.Warn(so, events.ScaledObjectCheckFailed, next.Message)
 	}
@@ -94,18 +114,19 @@ func (r *Reconciler) reportFault(so *kedav1alpha1.ScaledObject, f *fault, now ti
 }
 
 // reportDecision says on the object what was decided and why.
-func (r *Reconciler) reportDecision(so *kedav1alpha1.ScaledObject, triggers []*trigger, d activation.Decision, state activation.State, now time.Time) {
+func (r *Reconciler) reportDecision(so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules, d activation.Decision, state activation.State, now time.Time) {
 	r.reportActivity(so, triggers)
-	r.reportReady(so, triggers, d, now)
-	if so.Spec.Fallback == nil {
-		r.set(so, kedav1alpha1.ConditionFallback, metav1.ConditionFalse, kedav1alpha1.ReasonNoFallbackFound, "No fallback is configured", now)
-	}
+	r.reportReady(so, triggers, ru, d, now)
+	r.reportFallback(so, ru, triggers, now)
 	was := so.Status.Conditions.Get(kedav1alpha1.ConditionActive)
 	switch d.Outcome {
 	case activation.Activated, activation.Active:
 		message := "Scaling is performed because triggers are active"
-		if len(d.By) == 0 {
+		switch {
+		case len(d.By) == 0:
 			message = forcedMessage
+		case !slices.ContainsFunc(d.By, func(metric string) bool { return !slices.Contains(d.StoodIn, metric) }):
+			message = fallbackMessage
 		}
 		r.set(so, kedav1alpha1.ConditionActive, metav1.ConditionTrue, kedav1alpha1.ReasonScalerActive, message, now)
 	case activation.Cooling:
@@ -154,7 +175,7 @@ func (r *Reconciler) reportActivity(so *kedav1alpha1.ScaledObject, triggers []*t
 }
 
 // reportReady says whether all triggers can be read.
-func (r *Reconciler) reportReady(so *kedav1alpha1.ScaledObject, triggers []*trigger, d activation.Decision, now time.Time) {
+func (r *Reconciler) reportReady(so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules, d activation.Decision, now time.Time) {
 	var broken []string
 	waiting := false
 	for _, t := range triggers {
@@ -166,6 +187,11 @@ func (r *Reconciler) reportReady(so *kedav1alpha1.ScaledObject, triggers []*trig
 			broken = append(broken, fmt.Sprintf("trigger %s: %v", t.name(), t.slot.Reading().Err))
 		case !t.slot.Reading().Known():
 			waiting = true
+		}
+	}
+	if ru != nil && ru.Composite != nil && len(broken) == 0 {
+		if result := ru.Composite.Evaluate(ru.Last(now), ru.Fallback); result.Err != nil {
+			broken = append(broken, result.Err.Error())
 		}
 	}
 	old := so.Status.Conditions.Get(kedav1alpha1.ConditionReady)

@@ -27,13 +27,17 @@ import (
 // Indexes of ScaledObjects by what they refer to.
 const (
 	targetIndex = "freshet.target"
-	authIndex   = "freshet.authentication"
+	// AuthIndex is by the authentications of the triggers: see [AuthKey].
+	AuthIndex = "freshet.authentication"
 	// refIndex is of authentications and workloads, by the Secrets and ConfigMaps
 	// they name.
 	refIndex = "freshet.reference"
 )
 
 func targetKey(group, kind, name string) string { return group + "/" + kind + "/" + name }
+
+// AuthKey is an authentication in [AuthIndex].
+func AuthKey(kind, name string) string { return kind + "/" + name }
 
 // Register adds the controller to the manager. It runs on every replica: each
 // polls what it owns and answers for everything.
@@ -74,11 +78,11 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}); err != nil {
 		return err
 	}
-	if err := indexer.IndexField(ctx, &kedav1alpha1.ScaledObject{}, authIndex, func(obj client.Object) []string {
+	if err := indexer.IndexField(ctx, &kedav1alpha1.ScaledObject{}, AuthIndex, func(obj client.Object) []string {
 		var keys []string
 		for i := range obj.(*kedav1alpha1.ScaledObject).Spec.Triggers {
 			if ref := obj.(*kedav1alpha1.ScaledObject).Spec.Triggers[i].AuthenticationRef; ref != nil {
-				keys = append(keys, ref.EffectiveKind()+"/"+ref.Name)
+				keys = append(keys, AuthKey(ref.EffectiveKind(), ref.Name))
 			}
 		}
 		return keys
@@ -133,10 +137,10 @@ func (r *Reconciler) byTarget(group, kind string) handler.EventHandler {
 
 func (r *Reconciler) byAuthentication(ctx context.Context, obj client.Object) []reconcile.Request {
 	if obj.GetNamespace() == "" {
-		return r.requests(ctx, client.MatchingFields{authIndex: kedav1alpha1.KindClusterTriggerAuthentication + "/" + obj.GetName()})
+		return r.requests(ctx, client.MatchingFields{AuthIndex: AuthKey(kedav1alpha1.KindClusterTriggerAuthentication, obj.GetName())})
 	}
 	return r.requests(ctx, client.InNamespace(obj.GetNamespace()),
-		client.MatchingFields{authIndex: kedav1alpha1.KindTriggerAuthentication + "/" + obj.GetName()})
+		client.MatchingFields{AuthIndex: AuthKey(kedav1alpha1.KindTriggerAuthentication, obj.GetName())})
 }
 
 // byReference finds the objects whose authentications, or the environments of

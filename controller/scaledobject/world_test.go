@@ -25,6 +25,7 @@ import (
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/target"
+	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/auth"
@@ -75,6 +76,7 @@ func (w *world) restart(ownership poll.Ownership) {
 		Auth:      &auth.Resolver{Reader: w.client},
 		Engine:    poll.New(poll.Options{Ownership: ownership}),
 		Store:     store.New(func(poll.Key) {}),
+		Rules:     &rules.Book{},
 		Ownership: ownership,
 		Events:    events.Recorder{Sink: w.events},
 		Version:   "v1.2.3",

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/scale"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -65,12 +66,14 @@ func (c *Client) Resolve(namespace string, ref *kedav1alpha1.ScaleTarget) (*Targ
 	case err != nil:
 		return nil, fmt.Errorf("looking up kind %s: %w", gvk, err)
 	}
-	return &Target{
-		client: c.Client, scales: c.Scales, Namespace: namespace, Name: ref.Name,
-		GVKR: kedav1alpha1.GroupVersionKindResource{
-			Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Resource: mapping.Resource.Resource,
-		},
-	}, nil
+	return c.At(namespace, ref.Name, kedav1alpha1.GroupVersionKindResource{
+		Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Resource: mapping.Resource.Resource,
+	}), nil
+}
+
+// At is the target of that name whose kind was resolved before.
+func (c *Client) At(namespace, name string, gvkr kedav1alpha1.GroupVersionKindResource) *Target {
+	return &Target{client: c.Client, scales: c.Scales, Namespace: namespace, Name: name, GVKR: gvkr}
 }
 
 // Replicas returns the count that the target is asked to have, as the cache
@@ -135,6 +138,39 @@ func (t *Target) Scale(ctx context.Context) (*autoscalingv1.Scale, error) {
 		return nil, t.explain(err)
 	}
 	return s, nil
+}
+
+// Ready counts the target's pods that run and are ready, as the HPA does. They are
+// read from pods.
+func (t *Target) Ready(ctx context.Context, pods client.Reader) (int32, error) {
+	scale, err := t.Scale(ctx)
+	if err != nil {
+		return 0, err
+	}
+	selector, err := labels.Parse(scale.Status.Selector)
+	if err != nil || selector.Empty() {
+		return 0, &Error{fmt.Sprintf("the target %s does not say how its pods are selected: its scale subresource needs a status.selector", t)}
+	}
+	var list corev1.PodList
+	if err := pods.List(ctx, &list, client.InNamespace(t.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+		return 0, fmt.Errorf("listing pods of %s: %w", t, err)
+	}
+	ready := int32(0)
+	for i := range list.Items {
+		if list.Items[i].Status.Phase == corev1.PodRunning && isReady(&list.Items[i]) {
+			ready++
+		}
+	}
+	return ready, nil
+}
+
+func isReady(pod *corev1.Pod) bool {
+	for _, c := range pod.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
 }
 
 // SetScale writes the count, if the target is still as scale was read. A

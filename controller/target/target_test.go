@@ -69,6 +69,7 @@ func newClient(t *testing.T, s *scales) *Client {
 // scales answer every scale subresource with the same.
 type scales struct {
 	replicas int32
+	selector string
 	err      error
 	written  *autoscalingv1.Scale
 }
@@ -83,7 +84,9 @@ type scalesOf struct {
 
 // Get reads one.
 func (s scalesOf) Get(context.Context, schema.GroupResource, string, metav1.GetOptions) (*autoscalingv1.Scale, error) {
-	return &autoscalingv1.Scale{ObjectMeta: named("orders"), Spec: autoscalingv1.ScaleSpec{Replicas: s.replicas}}, s.err
+	return &autoscalingv1.Scale{
+		ObjectMeta: named("orders"), Spec: autoscalingv1.ScaleSpec{Replicas: s.replicas}, Status: autoscalingv1.ScaleStatus{Selector: s.selector},
+	}, s.err
 }
 
 // Update keeps what is written.
@@ -259,3 +262,37 @@ func TestErrors(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestReady counts what the HPA counts: pods of the selector that run and are ready.
+func TestReady(t *testing.T) {
+	pod := func(name, app string, phase corev1.PodPhase, ready corev1.ConditionStatus) *corev1.Pod {
+		return &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{"app": app}},
+			Status:     corev1.PodStatus{Phase: phase, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: ready}}},
+		}
+	}
+	far := pod("far", "orders", corev1.PodRunning, corev1.ConditionTrue)
+	far.Namespace = "bank"
+	unknown := pod("unknown", "orders", corev1.PodRunning, corev1.ConditionTrue)
+	unknown.Status.Conditions = nil
+	pods := fake.NewClientBuilder().WithObjects(
+		pod("a", "orders", corev1.PodRunning, corev1.ConditionTrue), pod("b", "orders", corev1.PodRunning, corev1.ConditionTrue),
+		pod("starting", "orders", corev1.PodRunning, corev1.ConditionFalse), pod("pending", "orders", corev1.PodPending, corev1.ConditionTrue),
+		pod("other", "parcels", corev1.PodRunning, corev1.ConditionTrue), far, unknown,
+	).Build()
+	for selector, want := range map[string]int32{"app=orders": 2, "app=nobody": 0} {
+		target := newClient(t, &scales{selector: selector}).
+			At("shop", "orders", kedav1alpha1.GroupVersionKindResource{Group: "apps", Version: "v1", Kind: "Deployment", Resource: "deployments"})
+		if got, err := target.Ready(t.Context(), pods); err != nil || got != want {
+			t.Errorf("%s: %d pods are ready, %v; want %d", selector, got, err, want)
+		}
+	}
+	for _, selector := range []string{"", "app in"} {
+		target := newClient(t, &scales{selector: selector}).
+			At("shop", "orders", kedav1alpha1.GroupVersionKindResource{Group: "apps", Version: "v1", Kind: "Deployment", Resource: "deployments"})
+		var e *Error
+		if got, err := target.Ready(t.Context(), pods); !errors.As(err, &e) {
+			t.Errorf("the selector %q is an error that the user can mend: got %d, %v", selector, got, err)
+		}
+	}
+}

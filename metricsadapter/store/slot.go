@@ -50,6 +50,8 @@ type Slot struct {
 	lastActive time.Time
 	errors     uint64
 	failures   int32
+	alarm      int32
+	follower   func()
 	refresher  Refresher
 }
 
@@ -74,9 +76,14 @@ func (s *Slot) Put(r scalers.Reading) {
 	if r.Err == nil {
 		s.series = r.Value.Series
 	}
+	alarmed := s.alarm > 0 && s.failures == s.alarm
+	follower := s.follower
 	s.mu.Unlock()
-	if !old.Known() || old.Active != r.Active || !sameError(old.Err, r.Err) || renamed {
+	if alarmed || !old.Known() || old.Active != r.Active || !sameError(old.Err, r.Err) || renamed {
 		s.changed(s.key)
+	}
+	if follower != nil {
+		follower()
 	}
 }
 
@@ -175,4 +182,28 @@ func (s *Slot) Fresh(ctx context.Context, now time.Time) (scalers.Reading, error
 // young tells whether r is a value that may still be given to the HPA.
 func (s *Slot) young(r scalers.Reading, now time.Time) bool {
 	return r.Known() && r.Err == nil && s.Freshness > 0 && now.Sub(r.At) <= s.Freshness
+}
+
+// Resume has a slot that nothing was put into begin with so many failures in a row:
+// those that were counted before this process began.
+func (s *Slot) Resume(failures int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.reading.Known() && s.failures == 0 {
+		s.failures = failures
+	}
+}
+
+// Alarm has a change told also when the failures in a row come to be n; 0 is never.
+func (s *Slot) Alarm(n int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alarm = n
+}
+
+// Follow has f called after every reading; nil ends that. f must not block.
+func (s *Slot) Follow(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.follower = f
 }

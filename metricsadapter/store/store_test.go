@@ -197,6 +197,49 @@ func TestFirstReadingThatFailsIsTold(t *testing.T) {
 	}
 }
 
+// TestResume: counting goes on from where it was, until something was read.
+func TestResume(t *testing.T) {
+	s, changes := newStore()
+	slot := s.Set(orders, []store.Trigger{trigger(0, "s0-redis-orders")})[0]
+	slot.Alarm(4)
+	slot.Resume(2)
+	slot.Resume(9) // once is enough
+	slot.Put(failure(errors.New("no answer"), at))
+	if got := slot.Failures(); got != 3 {
+		t.Errorf("%d failures after one more than 2", got)
+	}
+	changes.take(orders)
+	slot.Put(failure(errors.New("no answer"), at))
+	if got := changes.take(orders); got != 1 {
+		t.Errorf("reaching the alarm of 4 is told %d times", got)
+	}
+	slot.Put(failure(errors.New("no answer"), at))
+	if got := changes.take(orders); got != 0 {
+		t.Errorf("a failure beyond the alarm is told %d times", got)
+	}
+	slot.Put(value(1, true, at))
+	slot.Resume(7)
+	if got := slot.Failures(); got != 0 {
+		t.Errorf("%d failures after a value", got)
+	}
+}
+
+// TestFollow: every reading is told, also one that changes nothing else.
+func TestFollow(t *testing.T) {
+	s, _ := newStore()
+	slot := s.Set(orders, []store.Trigger{trigger(0, "s0-redis-orders")})[0]
+	told := 0
+	slot.Follow(func() { told++ })
+	for range 3 {
+		slot.Put(value(7, true, at))
+	}
+	slot.Follow(nil)
+	slot.Put(value(8, true, at))
+	if told != 3 {
+		t.Errorf("told of %d readings, want 3", told)
+	}
+}
+
 func TestCounters(t *testing.T) {
 	s, _ := newStore()
 	slot := s.Set(orders, []store.Trigger{trigger(0, "s0-a")})[0]

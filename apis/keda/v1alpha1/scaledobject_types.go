@@ -223,6 +223,11 @@ type ScaledObjectStatus struct {
 	// +optional
 	ScaleTargetGVKR *GroupVersionKindResource `json:"scaleTargetGVKR,omitempty"`
 
+	// scaleTargetName is the name of the workload that scaleTargetGVKR and originalReplicaCount are of. It differs from
+	// scaleTargetRef.name for as long as a change of that is not carried out.
+	// +optional
+	ScaleTargetName string `json:"scaleTargetName,omitempty"`
+
 	// originalReplicaCount is the number of replicas that the workload had when the ScaledObject first saw it.
 	// +optional
 	OriginalReplicaCount *int32 `json:"originalReplicaCount,omitempty"`

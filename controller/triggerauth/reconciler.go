@@ -1,0 +1,148 @@
+// Package triggerauth says on TriggerAuthentications and ClusterTriggerAuthentications
+// which ScaledObjects use them. What they hold is resolved where it is used: package
+// scaledobject watches them and what they name.
+package triggerauth
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/scaledobject"
+)
+
+// maxNames bounds how many users are named, so that the object stays small however
+// many there are.
+const maxNames = 500
+
+// Reconciler reconciles the authentications of one kind.
+type Reconciler struct {
+	// Client reads from the cache.
+	Client client.Client
+	// Cluster tells that the kind is ClusterTriggerAuthentication.
+	Cluster bool
+}
+
+// Kind is the kind of what is reconciled.
+func (r *Reconciler) Kind() string {
+	if r.Cluster {
+		return kedav1alpha1.KindClusterTriggerAuthentication
+	}
+	return kedav1alpha1.KindTriggerAuthentication
+}
+
+// Register adds the controller to the manager. It runs on the leader, after the
+// ScaledObject controller was registered, whose index it uses.
+func (r *Reconciler) Register(mgr ctrl.Manager) error {
+	obj, _ := r.empty()
+	return ctrl.NewControllerManagedBy(mgr).
+		Named(strings.ToLower(r.Kind())).
+		For(obj).
+		Watches(&kedav1alpha1.ScaledObject{}, r.users()).
+		Complete(r)
+}
+
+// empty is an object of the kind, and its status.
+func (r *Reconciler) empty() (client.Object, *kedav1alpha1.TriggerAuthenticationStatus) {
+	if r.Cluster {
+		obj := &kedav1alpha1.ClusterTriggerAuthentication{}
+		return obj, &obj.Status
+	}
+	obj := &kedav1alpha1.TriggerAuthentication{}
+	return obj, &obj.Status
+}
+
+// users finds the authentications that a ScaledObject uses, and those that it used
+// before a change.
+func (r *Reconciler) users() handler.EventHandler {
+	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
+	add := func(q queue, objects ...client.Object) {
+		for _, obj := range objects {
+			so, ok := obj.(*kedav1alpha1.ScaledObject)
+			if !ok {
+				continue
+			}
+			for i := range so.Spec.Triggers {
+				ref := so.Spec.Triggers[i].AuthenticationRef
+				if ref == nil || ref.EffectiveKind() != r.Kind() {
+					continue
+				}
+				name := client.ObjectKey{Namespace: so.Namespace, Name: ref.Name}
+				if r.Cluster {
+					name.Namespace = ""
+				}
+				q.Add(reconcile.Request{NamespacedName: name})
+			}
+		}
+	}
+	return handler.Funcs{
+		CreateFunc: func(_ context.Context, e event.CreateEvent, q queue) { add(q, e.Object) },
+		DeleteFunc: func(_ context.Context, e event.DeleteEvent, q queue) { add(q, e.Object) },
+		UpdateFunc: func(_ context.Context, e event.UpdateEvent, q queue) {
+			if e.ObjectOld.GetGeneration() != e.ObjectNew.GetGeneration() {
+				add(q, e.ObjectOld, e.ObjectNew)
+			}
+		},
+	}
+}
+
+// Reconcile writes who uses the authentication, if that is not what its status says.
+// One that is to be deleted is let go: nothing of Freshet's has to be cleaned up, but
+// it may hold the finalizer of the operator that was there before.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	obj, status := r.empty()
+	if err := r.Client.Get(ctx, req.NamespacedName, obj); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err) //nolint:wrapcheck // gone, or the cache's own
+	}
+	before := obj.DeepCopyObject().(client.Object)
+	if !obj.GetDeletionTimestamp().IsZero() {
+		if !controllerutil.RemoveFinalizer(obj, kedav1alpha1.Finalizer) {
+			return ctrl.Result{}, nil
+		}
+		if err := r.Client.Patch(ctx, obj, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+			return ctrl.Result{}, fmt.Errorf("removing finalizer: %w", err)
+		}
+		return ctrl.Result{}, nil
+	}
+	names, err := r.names(ctx, req)
+	if err != nil || names == status.ScaledObjectNamesStr {
+		return ctrl.Result{}, err
+	}
+	status.ScaledObjectNamesStr = names
+	if err := r.Client.Status().Patch(ctx, obj, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, fmt.Errorf("writing status: %w", err)
+	}
+	return ctrl.Result{}, nil
+}
+
+// names are the ScaledObjects that use the authentication, separated by commas, with
+// their namespaces where these may differ.
+func (r *Reconciler) names(ctx context.Context, req ctrl.Request) (string, error) {
+	var list kedav1alpha1.ScaledObjectList
+	err := r.Client.List(ctx, &list, client.InNamespace(req.Namespace), client.UnsafeDisableDeepCopy,
+		client.MatchingFields{scaledobject.AuthIndex: scaledobject.AuthKey(r.Kind(), req.Name)})
+	if err != nil {
+		return "", fmt.Errorf("listing ScaledObjects that use %s: %w", req.Name, err)
+	}
+	names := make([]string, len(list.Items))
+	for i := range list.Items {
+		if names[i] = list.Items[i].Name; r.Cluster {
+			names[i] = list.Items[i].Namespace + "/" + names[i]
+		}
+	}
+	slices.Sort(names)
+	if more := len(names) - maxNames; more > 0 {
+		names = append(names[:maxNames], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ","), nil
+}
