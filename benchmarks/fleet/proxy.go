@@ -186,7 +186,7 @@ func (l *link) requests() {
 			return err
 		}
 		_, err := l.server.Write(text)
-		return err
+		return err //nolint:wrapcheck // nobody reads it
 	})
 }
 

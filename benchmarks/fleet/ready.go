@@ -28,7 +28,7 @@ func (b *bench) setUpAndWait(ctx context.Context, s set) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
-		_, err := b.post(ctx, s)
+		err := b.post(ctx, s)
 		if err != nil {
 			cancel() // it will never be ready
 		}
