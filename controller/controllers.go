@@ -39,6 +39,8 @@ type Options struct {
 	Workers int
 	// Build says what is running; its version is written on HPAs.
 	Build metrics.Build
+	// Webhooks review objects at admission; nil reviews none.
+	Webhooks *Webhooks
 }
 
 // Controllers are what runs.
@@ -70,6 +72,11 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	}}
 	if err := c.ScaledObject.Register(ctx, mgr); err != nil {
 		return nil, fmt.Errorf("registering the ScaledObject controller: %w", err)
+	}
+	if o.Webhooks != nil {
+		if err := o.Webhooks.register(ctx, mgr); err != nil {
+			return nil, fmt.Errorf("registering the admission webhooks: %w", err)
+		}
 	}
 	if err := mgr.Add(&election{client: mgr.GetClient(), options: o}); err != nil {
 		return nil, fmt.Errorf("registering the election: %w", err)
