@@ -98,17 +98,22 @@ func answer(faults, warnings []rules.Finding) admission.Response {
 	return response
 }
 
-// tell records an event for each setting of a ScaledObject that has no effect,
-// when it is new.
+// tell records an event on a ScaledObject whose settings have no effect, when
+// that is new. It is one event: of several of one reason only the first would be
+// kept.
 func (v *Validator) tell(obj client.Object, req admission.Request, before, found *rules.Result) {
 	so, ok := obj.(*kedav1alpha1.ScaledObject)
 	if !ok || len(found.Faults) > 0 || (req.DryRun != nil && *req.DryRun) {
 		return
 	}
+	var sentences []string
 	for _, w := range found.Warnings {
 		if w.Field == "" && !slices.Contains(before.Warnings, w) {
-			v.Events.Note(so, events.ScalerInfo, w.Message)
+			sentences = append(sentences, w.Message)
 		}
+	}
+	if len(sentences) > 0 {
+		v.Events.Note(so, events.ScalerInfo, kedav1alpha1.JoinMessages(sentences...))
 	}
 }
 

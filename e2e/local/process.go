@@ -20,6 +20,9 @@ import (
 
 // Freshet is the program as a process. Its ports stay the same over restarts.
 type Freshet struct {
+	// Args are more arguments, beside those that this package gives.
+	Args []string
+
 	program    string
 	kubeconfig string
 	logFile    string
@@ -62,10 +65,12 @@ func (f *Freshet) Start(ctx context.Context) error {
 	}
 	defer func() { _ = log.Close() }()
 	//nolint:noctx // the process outlives the call
-	f.cmd = exec.Command(f.program, "run",
+	f.cmd = exec.Command(f.program, append([]string{
+		"run",
 		"--kubeconfig", f.kubeconfig, "--namespace", Namespace,
 		"--bind-address", "127.0.0.1", "--secure-port", strconv.Itoa(f.adapter),
-		"--metrics-bind-address", f.address(f.metrics), "--health-probe-bind-address", f.address(f.probes))
+		"--metrics-bind-address", f.address(f.metrics), "--health-probe-bind-address", f.address(f.probes),
+	}, f.Args...)...)
 	f.cmd.Stdout, f.cmd.Stderr = log, log
 	if f.exited, err = child.Start(f.cmd); err != nil {
 		return fmt.Errorf("starting freshet: %w", err)
