@@ -161,6 +161,7 @@ var (
 // under.
 func TestChecks(t *testing.T) {
 	const utilization = "minReplicaCount: 1, triggers: [{type: cpu, metricType: Utilization, metadata: {value: '50'}}]"
+	const named = "triggers: [{type: redis, name: a, metadata: {address: 'redis:6379', listName: orders}}]"
 	long := strings.Repeat("n", 55)
 	limits := func(kind, fields string) client.Object {
 		return object(t, &corev1.LimitRange{}, "{metadata: {name: defaults}, spec: {limits: [{type: "+kind+", "+fields+"}]}}")
@@ -183,22 +184,26 @@ func TestChecks(t *testing.T) {
 			around: []client.Object{scaled(t, "first", "scaleTargetRef: {name: a}, advanced: {horizontalPodAutoscalerConfig: {name: keda-hpa-orders}}")},
 			object: scaled(t, "orders", ""), words: []string{"keda-hpa-orders", "first"}},
 		{check: "3: a formula that cannot be read", reason: rules.ReasonModifiers,
-			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: 'a +', target: '1'}}"), words: []string{"cannot be read"}},
+			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: 'a +', target: '1'}}, "+named), words: []string{"cannot be used"}},
 		{check: "3: a formula of a trigger that is not there", reason: rules.ReasonModifiers,
-			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: 'missing + 1', target: '1'}}"), words: []string{"missing"}},
+			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: 'missing + 1', target: '1'}}, "+named), words: []string{"missing"}},
 		{check: "3: a formula that gives a text", reason: rules.ReasonModifiers,
-			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: '\"a\"', target: '1'}}"), words: []string{"number"}},
+			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: '\"a\"', target: '1'}}, "+named), words: []string{"number"}},
+		{check: "3: a formula over a trigger without a name", reason: rules.ReasonModifiers,
+			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: '1', target: '1'}}"), words: []string{"spec.triggers[0].name"}},
+		{check: "3: a formula over no trigger", reason: rules.ReasonModifiers, words: []string{"no trigger"}, object: scaled(t, "orders",
+			"minReplicaCount: 1, advanced: {scalingModifiers: {formula: '1', target: '1'}}, triggers: [{type: cpu, metricType: AverageValue, metadata: {value: '1'}}]")},
 		{check: "3: a formula without a target", reason: rules.ReasonModifiers,
-			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: '1'}}"), words: []string{"scalingModifiers.target"}},
+			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: '1'}}, "+named), words: []string{"scalingModifiers.target"}},
 		{check: "3: a target without a formula", reason: rules.ReasonModifiers,
 			object: scaled(t, "orders", "advanced: {scalingModifiers: {target: '1'}}"), words: []string{"scalingModifiers.formula"}},
 		{check: "3: a good formula",
 			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: 'a > 3 ? max(a, 2) : 1 / (a - 1.5)', target: '1'}}, "+
 				"triggers: [{type: redis, name: a, metadata: {address: 'redis:6379', listName: orders}}]")},
 		{check: "4: a formula's target of 0", reason: rules.ReasonModifiers,
-			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: '1', target: '0'}}"), words: []string{"above 0"}},
+			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: '1', target: '0'}}, "+named), words: []string{"above 0"}},
 		{check: "4: a formula of Utilization", reason: rules.ReasonModifiers,
-			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: '1', target: '1', metricType: Utilization}}"), words: []string{"metricType"}},
+			object: scaled(t, "orders", "advanced: {scalingModifiers: {formula: '1', target: '1', metricType: Utilization}}, "+named), words: []string{"metricType"}},
 		{check: "5: a fallback by a formula that is not there", reason: rules.ReasonModifiersFallback,
 			object: scaled(t, "orders", "fallback: {failureThreshold: 1, replicas: 1, behavior: scalingModifiers}"), words: []string{"formula"}},
 		{check: "6: a container that requests nothing", reason: rules.ReasonMissingRequests,

@@ -1,53 +1,46 @@
 package rules
 
 import (
-	"errors"
 	"fmt"
-	"reflect"
-
-	"github.com/expr-lang/expr"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/metricsadapter/formula"
 )
 
-// formula checks that the formula of scalingModifiers can be computed.
+// formula checks that the formula of scalingModifiers can be used, and tries it
+// out with another number for each trigger.
 func (r *Result) formula(so *kedav1alpha1.ScaledObject) {
 	m := so.ScalingModifiers()
 	if m == nil || m.Formula == "" {
 		return
 	}
+	add := func(field, message string) {
+		r.Faults = append(r.Faults, Finding{Field: field, Message: message, Reason: ReasonModifiers})
+	}
 	var names []string
+	var sample []formula.Variable
 	for i := range so.Spec.Triggers {
-		if t := &so.Spec.Triggers[i]; t.Name != "" && !t.IsResource() {
+		switch t := &so.Spec.Triggers[i]; {
+		case t.IsResource():
+		case t.Name == "":
+			add(fmt.Sprintf("spec.triggers[%d].name", i), "is missing, and there is a formula: name each trigger that is not cpu or memory")
+			return
+		default:
 			names = append(names, t.Name)
+			sample = append(sample, formula.Variable{Name: t.Name, Value: 1.5 + float64(i)})
 		}
 	}
-	if err := checkFormula(m.Formula, names); err != nil {
-		r.Faults = append(r.Faults, Finding{Field: formulaField, Message: err.Error(), Reason: ReasonModifiers})
+	if len(names) == 0 {
+		add(formulaField, "has no trigger to work on: add one that is not cpu or memory")
+		return
 	}
-}
-
-// checkFormula compiles a formula over the triggers' names and runs it once, with
-// another number for each.
-func checkFormula(formula string, names []string) error {
-	env := make(map[string]float64, len(names))
-	for i, name := range names {
-		env[name] = 1.5 + float64(i)
-	}
-	program, err := expr.Compile(formula, expr.Env(env))
+	nilable := so.Spec.Fallback != nil && so.Spec.Fallback.EffectiveBehavior() == kedav1alpha1.FallbackBehaviorScalingModifiers
+	f, err := formula.Compile(m.Formula, names, nilable)
 	if err != nil {
-		return fmt.Errorf("cannot be read: %w", err)
+		add(formulaField, err.Error())
+		return
 	}
-	out, err := expr.Run(program, env)
-	if err != nil {
-		return fmt.Errorf("cannot be computed: %w", err)
+	if _, _, err := f.Number(sample); err != nil { // other numbers may do
+		r.Warnings = append(r.Warnings, Finding{Field: formulaField, Message: err.Error()})
 	}
-	v := reflect.ValueOf(out)
-	switch {
-	case !v.IsValid():
-		return errors.New("gives nothing: write one that gives a number")
-	case !v.CanConvert(reflect.TypeFor[float64]()):
-		return fmt.Errorf("gives a %s: write one that gives a number", v.Kind())
-	}
-	return nil
 }
