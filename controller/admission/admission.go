@@ -9,6 +9,7 @@ package admission
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -111,10 +112,10 @@ func (v *Validator) Register(ctx context.Context, mgr ctrl.Manager, server webho
 	for _, k := range kinds {
 		server.Register(k.path, v.handler(k))
 	}
-	if err := mgr.Add(server); err != nil {
+	if err := errors.Join(mgr.Add(server), mgr.Add(afterCaches(func() { v.ready.Store(true) }))); err != nil {
 		return fmt.Errorf("adding the webhook server: %w", err)
 	}
-	return mgr.Add(afterCaches(func() { v.ready.Store(true) }))
+	return nil
 }
 
 // afterCaches is called on every replica once the cache is filled.

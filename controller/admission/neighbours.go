@@ -94,7 +94,7 @@ func checkScaledObject(ctx context.Context, v *Validator, obj client.Object) (*r
 	}
 	gvk, err := so.Spec.ScaleTargetRef.GVK()
 	if err != nil {
-		return r, nil // told already
+		return r, nil //nolint:nilerr // it is among the faults already
 	}
 	target := scaledobject.TargetKey(gvk.Group, gvk.Kind, so.Spec.ScaleTargetRef.Name)
 	for _, check := range []func(context.Context, *kedav1alpha1.ScaledObject, string, *rules.Result) error{

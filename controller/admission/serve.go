@@ -42,7 +42,7 @@ func (v *Validator) handler(k kind) http.Handler {
 			http.Error(w, failure.Error(), http.StatusInternalServerError)
 			return
 		}
-		_, _ = w.Write(answer.body.Bytes()) // whoever asked may be gone
+		_, _ = w.Write(answer.Bytes()) // whoever asked may be gone
 	})
 }
 
@@ -51,15 +51,12 @@ type failureKey struct{}
 
 // buffered keeps an answer back.
 type buffered struct {
+	bytes.Buffer
 	header http.Header
-	body   bytes.Buffer
 }
 
 // Header is that of the answer.
 func (b *buffered) Header() http.Header { return b.header }
-
-// Write adds to the body.
-func (b *buffered) Write(p []byte) (int, error) { return b.body.Write(p) }
 
 // WriteHeader does nothing: an answer that is no failure has status 200.
 func (b *buffered) WriteHeader(int) {}

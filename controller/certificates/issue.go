@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"slices"
 	"time"
 )
 
@@ -69,7 +70,7 @@ func renew(data map[string][]byte, names []string, life time.Duration, now time.
 		if authority, text, authorityKey, err = issue(template("Freshet", nil, authorityLife, now), nil); err != nil {
 			return nil, false, err
 		}
-		authorities, changed = append(text, living(data[keyAuthorities], now)...), true
+		authorities, changed = slices.Concat(text, living(data[keyAuthorities], now)), true
 	}
 	certificate, key := data[keyCertificate], data[keyKey]
 	serving, err := parse(certificate, key)

@@ -86,7 +86,7 @@ func TestChecks(t *testing.T) {
 		{"a job with metadata that the trigger refuses", object("ScaledJob", "a", job+"triggers: [{type: redis, metadata: {address: 'a:1'}}]"), byWebhook, []string{"listName is missing"}},
 	} {
 		t.Run(tc.check, func(t *testing.T) {
-			s.Eventually("a refusal", func() error { // Freshet's cache may be behind
+			s.in(t).Eventually("a refusal", func() error { // Freshet's cache may be behind
 				err := s.try(tc.obj)
 				for _, word := range append([]string{tc.by}, tc.words...) {
 					if err == nil || !strings.Contains(err.Error(), word) {

@@ -70,6 +70,11 @@ func newScene(t *testing.T) *scene {
 	return s
 }
 
+// in is the scene for a part of its test.
+func (s *scene) in(t *testing.T) *suite.Scene {
+	return &suite.Scene{T: t, World: s.World, Namespace: s.Namespace, Ctx: s.Ctx}
+}
+
 var installed sync.Once
 
 // install applies the configuration of the tree, with a URL in place of the
