@@ -21,6 +21,7 @@ import (
 	"github.com/freshet-io/freshet/controller/target"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers/auth"
+	"github.com/freshet-io/freshet/scalers/conn"
 	"github.com/freshet-io/freshet/scalers/poll"
 )
 
@@ -84,6 +85,11 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, mgr.GetClient())); err != nil {
 		return nil, fmt.Errorf("registering self-metrics: %w", err)
 	}
+	requests, err := metrics.NewHTTP(ctrlmetrics.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("registering self-metrics: %w", err)
+	}
+	conn.Defaults.OnHTTP = requests.Requested
 	return c, nil
 }
 
