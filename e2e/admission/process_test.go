@@ -72,11 +72,14 @@ func TestRotation(t *testing.T) {
 }
 
 // While Freshet is down nobody is held up, unless they asked to be. What was
-// stored meanwhile can be labelled, changed elsewhere and deleted afterwards.
+// stored meanwhile can be labelled, changed elsewhere and deleted afterwards; and
+// so can what is older than a rule of its definition be told of and deleted.
 func TestDown(t *testing.T) {
 	s := newScene(t)
 	s.Deployment("worker", 1)
+	s.Deployment("old", 1)
 	s.Must(world.Freshet.Stop())
+	s.createOld(worker("old", "scaleTargetRef: {name: old}, minReplicaCount: 3, maxReplicaCount: 2"))
 	bad := worker("worker", "triggers: [{type: redis, metadata: {address: '127.0.0.1:1'}}]")
 	s.Create(bad)
 	s.policy(admissionregistrationv1.Fail)
@@ -108,10 +111,36 @@ func TestDown(t *testing.T) {
 		}
 	})
 	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, "False", "ScaledObjectCheckFailed", "listName is missing")
-	s.Must(s.client.Delete(s.Ctx, bad))
-	s.Eventually("the object's end", func() error {
-		if err := s.client.Get(s.Ctx, client.ObjectKeyFromObject(bad), bad.DeepCopy()); !apierrors.IsNotFound(err) {
-			return fmt.Errorf("it is still there: %w", err)
+	s.ExpectCondition("old", kedav1alpha1.ConditionReady, "False", "ScaledObjectCheckFailed", "maxReplicaCount")
+	for _, name := range []string{"worker", "old"} {
+		obj := worker(name, "")
+		obj.SetNamespace(s.Namespace)
+		s.Must(s.client.Delete(s.Ctx, obj))
+		s.Eventually("the end of "+name, func() error {
+			if err := s.client.Get(s.Ctx, client.ObjectKeyFromObject(obj), obj); !apierrors.IsNotFound(err) {
+				return fmt.Errorf("it is still there: %w", err)
+			}
+			return nil
+		})
+	}
+}
+
+// createOld stores an object that breaks a rule of its definition, as one that
+// was stored before there was the rule.
+func (s *scene) createOld(obj *unstructured.Unstructured) {
+	s.Helper()
+	_, err := world.Cluster.Kubectl(s.Ctx, "patch", "crd", "scaledobjects.keda.sh", "--type=json", "-p",
+		`[{"op": "remove", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-validations"}]`)
+	s.Must(err)
+	s.Eventually("an old object", func() error {
+		obj.SetNamespace(s.Namespace)
+		return s.client.Create(s.Ctx, obj.DeepCopy())
+	})
+	_, err = world.Cluster.Kubectl(s.Ctx, "apply", "--server-side", "--force-conflicts", "-f", "../../config/crd/keda.sh_scaledobjects.yaml")
+	s.Must(err)
+	s.Eventually("the rules being back", func() error {
+		if err := s.try(worker("another", "minReplicaCount: 3, maxReplicaCount: 2")); !apierrors.IsInvalid(err) {
+			return fmt.Errorf("the API server says: %w", err)
 		}
 		return nil
 	})
