@@ -8,16 +8,22 @@ import (
 )
 
 // observed tells [Defaults] of every request that a trigger's read makes.
-type observed struct{ *http.Transport }
+type observed struct{ transport }
+
+// transport is what [http.Transport] does for a client.
+type transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
 
 // RoundTrip sends a request.
 func (o observed) RoundTrip(req *http.Request) (*http.Response, error) {
 	kind, tell := scalers.KindOf(req.Context()), Defaults.OnHTTP
 	if kind == nil || tell == nil {
-		return o.Transport.RoundTrip(req)
+		return o.transport.RoundTrip(req)
 	}
 	began := time.Now()
-	resp, err := o.Transport.RoundTrip(req)
+	resp, err := o.transport.RoundTrip(req)
 	status := 0
 	if err == nil {
 		status = resp.StatusCode
