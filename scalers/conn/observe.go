@@ -20,7 +20,7 @@ type transport interface {
 func (o observed) RoundTrip(req *http.Request) (*http.Response, error) {
 	kind, tell := scalers.KindOf(req.Context()), Defaults.OnHTTP
 	if kind == nil || tell == nil {
-		return o.transport.RoundTrip(req)
+		return o.transport.RoundTrip(req) //nolint:wrapcheck // the client wraps it
 	}
 	began := time.Now()
 	resp, err := o.transport.RoundTrip(req)
@@ -29,5 +29,5 @@ func (o observed) RoundTrip(req *http.Request) (*http.Response, error) {
 		status = resp.StatusCode
 	}
 	tell(kind.Label, status, time.Since(began))
-	return resp, err
+	return resp, err //nolint:wrapcheck // the client wraps it
 }
