@@ -70,7 +70,13 @@ verify: ## Fail when generated files, formatting or go.mod are out of date
 
 .PHONY: bench
 bench: ## Run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./scalers/... ./metricsadapter/... ./controller/...
+	@go run ./scalers/scalertest/servers/install $(SERVERS)
+	go test -run '^$$' -bench . -benchmem ./scalers/... ./metricsadapter/... ./controller/... ./benchmarks/...
+
+.PHONY: bench-engine
+bench-engine: ## Measure a cycle of 1,000 to 60,000 triggers of a real Redis, and draw it into benchmarks/results
+	@go run ./scalers/scalertest/servers/install redis-server
+	go run ./benchmarks/engine -o benchmarks/results/engine
 
 ##@ Generate
 

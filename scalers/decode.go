@@ -35,11 +35,13 @@ type Scaler struct {
 	// Watch, when set, calls event on what the source tells of the trigger's
 	// activity, until ctx ends or the connection does. See [Kind.Watch].
 	Watch func(ctx context.Context, conn Conn, event func(active bool)) error
+	// ChangeKey is what the source calls it when it tells of changes, or "". See
+	// [Keyed].
+	ChangeKey string
 	// Next, when set, returns when time alone changes the value. See [Kind.Next].
 	Next func(now time.Time) time.Time
 
 	trigger any
-	read    func(ctx context.Context, conn Conn, batch []*Scaler, out []Result) error
 }
 
 // SourceRef is a source without its connection's type.
@@ -161,11 +163,14 @@ func decode[C Conn, T Trigger[C]](r *Registration, k Kind[C, T], in param.Input,
 			Name:        source.String(),
 			Open:        opener(source),
 		},
-		Kind: r, trigger: trigger, read: reader(k),
+		Kind: r, trigger: trigger,
 	}
 	s.Activation, _ = r.Plan.RoleValue(trigger, param.Activation)
 	if k.ReadsTarget {
 		s.Query = s.Fingerprint
+	}
+	if keyed, ok := any(trigger).(Keyed); ok {
+		s.ChangeKey = keyed.ChangeKey()
 	}
 	if k.Watch != nil {
 		s.Watch = func(ctx context.Context, conn Conn, event func(bool)) error {

@@ -37,7 +37,7 @@ func Read(ctx context.Context, conn Conn, batch []*Scaler, out []Result) (err er
 		}
 	}()
 	ctx = context.WithValue(ctx, kindKey{}, batch[0].Kind)
-	if err := batch[0].read(ctx, conn, batch, out); err != nil {
+	if err := batch[0].Kind.read(ctx, conn, batch, out); err != nil {
 		return err
 	}
 	for i := range out {

@@ -40,6 +40,10 @@ type Kind[C Conn, T Trigger[C]] struct {
 	// Parallel is how many triggers of one connection may be read at the same time,
 	// where the protocol carries more than the host does by itself; 0 is no more.
 	Parallel int
+	// Idle, when set, is how often triggers are read that are not active and whose
+	// source does not tell of changes, where that is less than their interval: for
+	// kinds that read many in a call that costs the source little.
+	Idle time.Duration
 	// Watch, when set, tells of events: it calls event, with what the source says
 	// of the trigger's activity, until ctx ends or its connection does. The host
 	// reads the trigger on each event, and calls Watch again: soon when it returned
@@ -57,8 +61,8 @@ type Kind[C Conn, T Trigger[C]] struct {
 
 // Registration is a registered trigger kind as the host sees it.
 type Registration struct {
-	// Types, Category, Since, Label, Named, OpenMetadata, Parallel and the examples
-	// are as in [Kind].
+	// Types, Category, Since, Label, Named, OpenMetadata, Parallel, Idle and the
+	// examples are as in [Kind].
 	Types        []string
 	Category     string
 	Since        string
@@ -66,6 +70,7 @@ type Registration struct {
 	Named        bool
 	OpenMetadata bool
 	Parallel     int
+	Idle         time.Duration
 	Example      map[string]string
 	ExampleAuth  map[string]string
 	// ExampleMetricType is the metricType that the example needs; "" is any.
@@ -76,12 +81,14 @@ type Registration struct {
 	Struct reflect.Type
 	// Batches tells whether many triggers are read in one call.
 	Batches bool
-	// Watches tells whether the source is listened to for events.
-	Watches bool
+	// Watches tells whether the source is listened to for events, and Told whether
+	// it may tell of changes to what was read: see [Teller].
+	Watches, Told bool
 	// Resource tells that the HPA measures the metric itself: nothing is read.
 	Resource bool
 
 	decode func(in param.Input, setting Setting) (*Scaler, []param.Notice, error)
+	read   func(ctx context.Context, conn Conn, batch []*Scaler, out []Result) error
 }
 
 var registry = map[string]*Registration{}
@@ -94,13 +101,15 @@ func Register[C Conn, T Trigger[C]](k Kind[C, T]) {
 	check(t, k.Types, k.Category, k.Since, k.Label, k.Example)
 	r := &Registration{
 		Types: k.Types, Category: k.Category, Since: k.Since, Label: k.Label, Named: k.Named,
-		OpenMetadata: k.OpenMetadata, Parallel: k.Parallel,
+		OpenMetadata: k.OpenMetadata, Parallel: k.Parallel, Idle: k.Idle,
 		Example: k.Example, ExampleAuth: k.ExampleAuth,
 		Plan: param.NewPlan(t.Elem()), Struct: t.Elem(), Batches: k.ReadAll != nil, Watches: k.Watch != nil,
+		Told: t.Implements(reflect.TypeFor[Keyed]()),
 	}
 	if k.OpenMetadata {
 		r.Plan = r.Plan.Open()
 	}
+	r.read = reader(k)
 	r.decode = func(in param.Input, setting Setting) (*Scaler, []param.Notice, error) {
 		return decode(r, k, in, setting)
 	}

@@ -56,6 +56,36 @@ type Conn interface {
 	Close() error
 }
 
+// Teller is implemented by connections whose source tells of changes to what was
+// read with them.
+type Teller interface {
+	// Tell is called once, before the first read. From then on changed is called
+	// with the keys (see [Keyed]) of what may have changed since it was read, or
+	// with none when that may be so of everything, as when the source is not
+	// listened to any more. A change is told before any later answer of the
+	// source is returned by a read.
+	Tell(changed func(keys ...string))
+}
+
+// Keyed is implemented by triggers that a [Teller] tells of.
+type Keyed interface {
+	// ChangeKey is what the source calls that which is read.
+	ChangeKey() string
+}
+
+// Told is what a source tells of changes after a read.
+type Told uint8
+
+// What a source tells, once for each read.
+const (
+	// ToldNothing: the value is known by reading only.
+	ToldNothing Told = iota
+	// ToldMost: of most changes by which a value grows; reading finds the others.
+	ToldMost
+	// ToldAll: of every change by which a value grows.
+	ToldAll
+)
+
 // Value is what a trigger reads.
 type Value struct {
 	// Metric is the number that the HPA is given.
@@ -97,6 +127,9 @@ type Result struct {
 	Value Value
 	// Err says why there is no value.
 	Err error
+	// Told is what the source will tell of changes to the value, by the connection
+	// that it was read with: see [Teller].
+	Told Told
 }
 
 // Reading is what is known of a trigger since a moment.

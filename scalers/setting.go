@@ -68,3 +68,15 @@ func Now(ctx context.Context) time.Time {
 	}
 	return time.Now()
 }
+
+type glanceKey struct{}
+
+// WithGlance returns a context of a read for what is idle, which asks more often
+// than the interval whether that is still so: a trigger that nothing was added to
+// since it was read may be given the value that it had.
+func WithGlance(ctx context.Context) context.Context {
+	return context.WithValue(ctx, glanceKey{}, true)
+}
+
+// IsGlance tells whether the context is of [WithGlance].
+func IsGlance(ctx context.Context) bool { return ctx.Value(glanceKey{}) != nil }

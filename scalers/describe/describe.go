@@ -34,8 +34,11 @@ type Trigger struct {
 	MetricName string
 	// Together tells that many triggers of one source are read in one call.
 	Together bool
-	// Watches tells that the source is listened to for events.
-	Watches bool
+	// Watches tells that the source is listened to for events, and Told that it may
+	// tell of changes to what was read.
+	Watches, Told bool
+	// Idle is how often an idle trigger is read that is not told of; 0 is as others.
+	Idle time.Duration
 	// Resource tells that the HPA measures the metric itself.
 	Resource bool
 	// Named tells that the source names the metrics.
@@ -82,7 +85,7 @@ func describe(r *scalers.Registration, docs *comments) (Trigger, error) {
 	t := Trigger{
 		Types: r.Types, Category: r.Category, Since: r.Since,
 		Example: r.Example, ExampleAuth: r.ExampleAuth, ExampleMetricType: r.ExampleMetricType,
-		Together: r.Batches, Watches: r.Watches, Resource: r.Resource, Named: r.Named, OpenMetadata: r.OpenMetadata,
+		Together: r.Batches, Watches: r.Watches, Told: r.Told, Idle: r.Idle, Resource: r.Resource, Named: r.Named, OpenMetadata: r.OpenMetadata,
 		structName: r.Struct.Name(),
 	}
 	var err error

@@ -61,6 +61,13 @@ func (t *Trigger) facts() []string {
 	if t.Watches {
 		facts = append(facts, "Its source tells of events, on which it is read at once.")
 	}
+	if t.Told {
+		facts = append(facts, "Where its source tells of changes, it is read as soon as it may have become active, and not polled while it is not.")
+	}
+	if t.Idle > 0 {
+		facts = append(facts, fmt.Sprintf("While it is not active%s, it is read every %s, or thirty times in its polling interval where that is less often.",
+			map[bool]string{true: " and its source does not tell"}[t.Told], t.Idle))
+	}
 	return facts
 }
 

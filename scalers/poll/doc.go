@@ -18,6 +18,12 @@
 // flight, at most [Options.Workers] in all; each has the deadline
 // [Options.Timeout].
 //
+// What a round reads is chosen by need: the queries that were never read, that an
+// event or a demand asks for and, when the group is due as a whole, those that do not
+// rest. A query rests while it is active to nobody and its source is sure to tell of
+// a change (see [scalers.Teller]). Idle queries of kinds that say so are read more
+// often than their interval when nobody tells of them.
+//
 // A source that fails is left alone for a back-off and then probed by one
 // round; until a probe succeeds, every due group is given the source's error
 // without a call. A group that fails while its source answers others is backed

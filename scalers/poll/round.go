@@ -12,8 +12,9 @@ import (
 
 // round is one read of a group, waiting for its turn or running.
 type round struct {
-	// all reads every query; else only those without a reading are read.
-	all bool
+	// all reads every query that does not rest; else only those are read that have
+	// no reading or were asked for, and with idle those that are idle and not told of.
+	all, idle bool
 	// started rounds have their batch.
 	started bool
 	// due is when the schedule wanted it; zero for a demand read.
@@ -24,18 +25,18 @@ type round struct {
 }
 
 // Refresh reads the subscription's group now, or joins the round that already
-// does, and returns when the readings are with their sinks. An error concerns
+// reads it, and returns when the readings are with their sinks. An error concerns
 // the whole group or ctx. While the source is being left alone after a failure
 // its error is returned without a call.
 func (s *Subscription) Refresh(ctx context.Context) error {
 	for {
-		r, err := s.engine.join(s.query)
+		r, reads, err := s.engine.join(s.query)
 		if err != nil {
 			return err
 		}
 		select {
 		case <-r.done:
-			if r.all || r.err != nil {
+			if reads || r.err != nil {
 				return r.err
 			}
 		case <-ctx.Done():
@@ -44,26 +45,31 @@ func (s *Subscription) Refresh(ctx context.Context) error {
 	}
 }
 
-// join returns the round that reads q next, which it starts when there is none.
-// The caller must come again after a round that is not one of all.
-func (e *Engine) join(q *query) (*round, error) {
+// join returns the round that the group of q is in or comes into next, which it
+// starts when there is none, and whether that reads q. The caller must come again
+// after one that does not.
+func (e *Engine) join(q *query) (r *round, reads bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	g := q.group
 	if g == nil || e.ctx == nil || e.ctx.Err() != nil {
-		return nil, scalers.UnavailableError("the trigger is not being read")
+		return nil, false, scalers.UnavailableError("the trigger is not being read")
 	}
 	if r := g.round; r != nil {
-		r.all = r.all || !r.started
-		return r, nil
+		if r.started {
+			return r, q.in == r, nil
+		}
+		r.all, q.asked = true, true
+		return r, true, nil
 	}
 	if err := g.blocked(time.Now()); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	r := &round{all: true}
+	r = &round{all: true}
+	q.asked = true
 	e.enqueue(g, r)
 	e.start()
-	return r, nil
+	return r, true, nil
 }
 
 // blocked returns why g may not be read at the moment: the error of its source
@@ -86,9 +92,9 @@ func (e *Engine) dispatch(now time.Time) time.Time {
 	for len(e.due) > 0 && !e.due[0].due.After(now) {
 		g := heap.Pop(&e.due).(*group)
 		if g.round == nil {
-			// New queries that come between two reads of the group are read alone.
-			alone := g.cold > 0 && g.cold < len(g.queries) && now.Before(g.regular)
-			e.enqueue(g, &round{all: !alone, due: g.due})
+			e.enqueue(g, &round{
+				all: !now.Before(g.regular), idle: !g.idle.IsZero() && !now.Before(g.idle), due: g.due,
+			})
 		}
 	}
 	e.start()
@@ -128,12 +134,7 @@ func (e *Engine) start() {
 			continue
 		}
 		g.round.started = true
-		batch := make([]*query, 0, len(g.queries))
-		for _, q := range g.queries {
-			if g.round.all || !q.last.Known() {
-				batch = append(batch, q)
-			}
-		}
+		batch := g.choose(g.round)
 		if len(batch) == 0 {
 			e.finish(g, nil)
 			e.reschedule(g, now, phase(now, g.interval, g.source.hash()))
@@ -143,9 +144,6 @@ func (e *Engine) start() {
 		e.running++
 		g.source.inFlight++
 		g.began = now
-		if g.round.all {
-			g.woken = false
-		}
 		e.rounds.Add(1)
 		go e.run(g, g.round, batch, now)
 	}
@@ -161,7 +159,7 @@ func (e *Engine) skip(g *group, now time.Time, err error) {
 	if !until.After(now) { // a probe is in flight; its end reschedules
 		until = now.Add(e.opts.Timeout)
 	}
-	e.record(g.queries, func(*query) scalers.Reading { return scalers.Reading{Err: err, At: now} })
+	e.record(g.queries, func(int, *query) scalers.Reading { return scalers.Reading{Err: err, At: now} })
 	e.finish(g, err)
 	e.reschedule(g, now, until)
 	e.admit(g.source)
@@ -189,18 +187,20 @@ func (e *Engine) finish(g *group, err error) {
 }
 
 // record keeps and publishes a reading of each query. The engine is locked.
-func (e *Engine) record(batch []*query, reading func(*query) scalers.Reading) {
-	for _, q := range batch {
+func (e *Engine) record(batch []*query, reading func(i int, q *query) scalers.Reading) {
+	for i, q := range batch {
 		if !q.last.Known() && q.group != nil { // another group, maybe, than the one that was read
 			q.group.cold--
 		}
-		q.last = reading(q)
+		q.last = reading(i, q)
 		q.publish(q.last)
+		q.settleDown()
 	}
 }
 
-// reschedule makes g due at the time, and not before unless it has queries that
-// were never read, time changes a value, or an event came meanwhile. A group that lost its queries or owner is due no more.
+// reschedule makes g due as a whole at the time, or when time changes a value, and
+// before that for those of its queries that were never read, are idle, or have had
+// an event. A group that lost its queries or owner is due no more.
 func (e *Engine) reschedule(g *group, now, at time.Time) {
 	if g.place >= 0 {
 		heap.Remove(&e.due, g.place)
@@ -211,19 +211,39 @@ func (e *Engine) reschedule(g *group, now, at time.Time) {
 	if next := g.next(now); !next.IsZero() && next.Before(at) {
 		at = next
 	}
-	if g.woken && !g.backoff.down() && !g.source.backoff.down() {
-		at = g.wakeTime(now)
-	}
 	g.regular = at
 	e.schedule(g, at)
+	if !g.backoff.down() && !g.source.backoff.down() {
+		if e.planIdle(g, now); !g.idle.IsZero() {
+			e.schedule(g, g.idle)
+		}
+		if g.woken {
+			e.schedule(g, g.wakeTime(now))
+		}
+	}
 	e.plan(g, now)
+}
+
+// next returns when time alone changes the value of a query after now, or the
+// zero time.
+func (g *group) next(now time.Time) time.Time {
+	var first time.Time
+	for _, q := range g.queries {
+		if q.scaler.Next == nil {
+			continue
+		}
+		if at := q.scaler.Next(now); !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
 }
 
 // run reads batch and settles the round.
 func (e *Engine) run(g *group, r *round, batch []*query, began time.Time) {
 	defer e.rounds.Done()
 	results := make([]scalers.Result, len(batch))
-	err := e.read(g.source, batch, results, began)
+	err := e.read(r, g.source, batch, results, began)
 	took := time.Since(began)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -237,17 +257,20 @@ func (e *Engine) run(g *group, r *round, batch []*query, began time.Time) {
 	if !r.due.IsZero() {
 		late = began.Sub(r.due)
 	}
-	i := 0
-	e.record(batch, func(*query) scalers.Reading {
-		res := results[i]
-		i++
-		if err != nil {
-			res = scalers.Result{Err: err}
+	reading := scalers.Reading{Err: err, At: began, Took: took, Late: late}
+	if err != nil { // it concerns those that were not read as well
+		e.record(batch, func(int, *query) scalers.Reading { return reading })
+		e.record(g.others(r), func(int, *query) scalers.Reading { return reading })
+	} else {
+		e.record(batch, func(i int, q *query) scalers.Reading {
+			e.heard(q, results[i])
+			reading.Value, reading.Err = results[i].Value, results[i].Err
+			return reading
+		})
+		if r.all && !r.due.IsZero() {
+			g.vouch(r, began)
 		}
-		return scalers.Reading{
-			Value: res.Value, Err: res.Err, At: began, Took: took, Late: late,
-		}
-	})
+	}
 	e.settle(g, r, results, err, began)
 	e.finish(g, err)
 	e.admit(g.source)
@@ -305,10 +328,10 @@ func (e *Engine) answered(g *group, now time.Time) {
 }
 
 // read opens the connection and reads batch in chunks. The error concerns all.
-func (e *Engine) read(src *source, batch []*query, results []scalers.Result, began time.Time) (err error) {
+func (e *Engine) read(r *round, src *source, batch []*query, results []scalers.Result, began time.Time) (err error) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.opts.Timeout)
 	defer cancel()
-	link, err := src.link.acquire(ctx, src.ref.Open)
+	link, err := src.link.acquire(ctx, func(ctx context.Context) (scalers.Conn, error) { return e.open(ctx, src) })
 	if err != nil {
 		e.logPanic(src, err)
 		return e.explain(src, err)
@@ -321,16 +344,28 @@ func (e *Engine) read(src *source, batch []*query, results []scalers.Result, beg
 		for _, q := range batch[start:end] {
 			chunk = append(chunk, q.scaler)
 		}
-		if err := e.readChunk(src, link.conn, chunk, results[start:end], began); err != nil {
+		if err := e.readChunk(r, src, link.conn, chunk, results[start:end], began); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *Engine) readChunk(src *source, conn scalers.Conn, chunk []*scalers.Scaler, out []scalers.Result, began time.Time) error {
+// open connects to what rounds read, and listens to what it tells.
+func (e *Engine) open(ctx context.Context, src *source) (scalers.Conn, error) {
+	conn, err := src.ref.Open(ctx)
+	if teller, ok := conn.(scalers.Teller); ok && err == nil {
+		teller.Tell(func(keys ...string) { e.changed(src, keys...) })
+	}
+	return conn, err
+}
+
+func (e *Engine) readChunk(r *round, src *source, conn scalers.Conn, chunk []*scalers.Scaler, out []scalers.Result, began time.Time) error {
 	ctx, cancel := context.WithTimeout(scalers.WithNow(e.ctx, began), e.opts.Timeout)
 	defer cancel()
+	if r.idle && !r.all {
+		ctx = scalers.WithGlance(ctx)
+	}
 	err := scalers.Read(ctx, conn, chunk, out)
 	if !e.logPanic(src, err) {
 		for i := range out {

@@ -25,6 +25,10 @@ type source struct {
 	// strikes are groups that worked and failed since the source last answered
 	// any.
 	strikes map[*group]bool
+	// keyed are the queries that the source may tell of, by their keys.
+	keyed map[string][]*query
+	// silent tells that it did not tell of a change that it had said it would.
+	silent bool
 	// link is what rounds read with, watchLink what watches listen on.
 	link, watchLink link
 	// watchFails tells that a watch failed and was logged.
@@ -35,21 +39,6 @@ type source struct {
 func (s *source) close() {
 	s.link.close()
 	s.watchLink.close()
-}
-
-// next returns when time alone changes the value of a query after now, or the
-// zero time.
-func (g *group) next(now time.Time) time.Time {
-	var first time.Time
-	for _, q := range g.queries {
-		if q.scaler.Next == nil {
-			continue
-		}
-		if at := q.scaler.Next(now); !at.IsZero() && (first.IsZero() || at.Before(first)) {
-			first = at
-		}
-	}
-	return first
 }
 
 // hash spreads sources over an interval.
@@ -83,8 +72,11 @@ type group struct {
 	// schedule, -1 when it is not.
 	due   time.Time
 	place int
-	// regular is when it is due for more than its new queries.
-	regular time.Time
+	// regular is when all of it is due that does not rest, and idle when those are
+	// of its queries that are idle and not told of; zero when there are none.
+	regular, idle time.Time
+	// turn tells which of its resting queries are read at the next regular time.
+	turn int
 	// round is the round that waits or runs; nil when there is none.
 	round *round
 	// cold counts queries that have no reading yet.
@@ -92,7 +84,7 @@ type group struct {
 	backoff backoff
 	// worked tells whether it was ever answered.
 	worked bool
-	// woken tells that an event asks for a round, and began when the last one did.
+	// woken tells that an event asks for a round, and began is when the last one did.
 	woken bool
 	began time.Time
 }
@@ -138,6 +130,18 @@ type query struct {
 	// when the first reading since said so.
 	pushed bool
 	shown  time.Time
+	// threshold is the lowest activation of its subscriptions.
+	threshold float64
+	// in is the round that reads it last, or did.
+	in *round
+	// woken tells that an event asks for a read, and asked that a demand does.
+	woken, asked bool
+	// told is what the source tells of changes since the last read, and stirred that
+	// it told of one since that began.
+	told    scalers.Told
+	stirred bool
+	// sampled tells that it is read to see whether the source tells.
+	sampled bool
 	// unwatch ends the watch; nil when there is none. rewatch has it begin anew.
 	unwatch, rewatch context.CancelFunc
 }

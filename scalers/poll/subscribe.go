@@ -18,7 +18,7 @@ func (e *Engine) subscribe(key Key, m Member, owned bool) *Subscription {
 	if src == nil {
 		src = &source{
 			ref: m.Scaler.Source, queries: map[param.Fingerprint]*query{}, groups: map[groupKey]*group{},
-			strikes: map[*group]bool{}, parallel: max(e.opts.PerSource, m.Scaler.Kind.Parallel),
+			strikes: map[*group]bool{}, keyed: map[string][]*query{}, parallel: max(e.opts.PerSource, m.Scaler.Kind.Parallel),
 		}
 		src.link.init()
 		src.watchLink.init()
@@ -26,9 +26,14 @@ func (e *Engine) subscribe(key Key, m Member, owned bool) *Subscription {
 	}
 	q := src.queries[m.Scaler.Query]
 	if q == nil {
-		q = &query{scaler: m.Scaler}
+		own := *m.Scaler
+		own.Source = src.ref // one for all queries of the source
+		q = &query{scaler: &own}
 		q.subs.Store(&[]*Subscription{})
 		src.queries[m.Scaler.Query] = q
+		if key := m.Scaler.ChangeKey; key != "" {
+			src.keyed[key] = append(src.keyed[key], q)
+		}
 	}
 	s := &Subscription{
 		engine: e, key: key, sink: m.Sink, interval: m.Interval, query: q,
@@ -36,6 +41,7 @@ func (e *Engine) subscribe(key Key, m Member, owned bool) *Subscription {
 	}
 	subs := append(slices.Clone(*q.subs.Load()), s)
 	q.subs.Store(&subs)
+	q.judge()
 	e.place(src, q)
 	e.setOwned(s, owned)
 	return s
@@ -48,17 +54,31 @@ func (e *Engine) unsubscribe(s *Subscription, now time.Time) {
 	q.subs.Store(&subs)
 	src := q.group.source
 	if len(subs) > 0 {
+		q.judge()
 		e.place(src, q)
 		e.plan(q.group, now)
 		return
 	}
 	e.leave(q)
-	delete(src.queries, q.scaler.Query)
+	src.forget(q)
 	if len(src.queries) == 0 {
 		delete(e.sources, src.ref.Fingerprint)
 		if !e.ended { // else Run's end closes it
 			e.rounds.Go(src.close) // may wait for a connection that is being opened
 		}
+	}
+}
+
+// forget drops a query that nobody subscribes to.
+func (s *source) forget(q *query) {
+	delete(s.queries, q.scaler.Query)
+	key := q.scaler.ChangeKey
+	if key == "" {
+		return
+	}
+	s.keyed[key] = slices.DeleteFunc(s.keyed[key], func(o *query) bool { return o == q })
+	if len(s.keyed[key]) == 0 {
+		delete(s.keyed, key)
 	}
 }
 

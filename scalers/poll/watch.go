@@ -90,6 +90,7 @@ func (e *Engine) attempt(ctx context.Context, src *source, q *query, again bool)
 	}
 	q.rewatch = cancel
 	if again && !down {
+		q.woken = true
 		e.rouse(q.group, time.Now().Add(wakeGap))
 	}
 	return attempt, cancel, down
@@ -140,6 +141,7 @@ func (e *Engine) watchEnded(src *source, q *query, err error) {
 	first := !src.watchFails && !src.backoff.down()
 	src.watchFails = true
 	if q.unwatch != nil && scalers.ClassOf(err) == scalers.Unavailable {
+		q.woken = true
 		e.rouse(q.group, time.Now())
 	}
 	e.mu.Unlock()
@@ -158,25 +160,23 @@ func (e *Engine) pushed(src *source, q *query, active bool) (news bool) {
 	if g == nil || q.unwatch == nil {
 		return true
 	}
-	news = !g.woken
+	news = !q.woken
 	if active {
 		q.pushed, q.shown = true, time.Time{}
 	}
+	q.woken = true
 	e.rouse(g, time.Now())
 	return news
 }
 
-// rouse has g read at the time, or as soon after as may be. The engine is locked.
+// rouse has the queries of g that are woken read at the time, or as soon after as
+// may be. The engine is locked.
 func (e *Engine) rouse(g *group, at time.Time) {
 	g.woken = true
 	if g.round != nil || g.backoff.down() || g.source.backoff.down() {
 		return // the end of the round, or of the back-off, reschedules
 	}
-	at = g.wakeTime(at)
-	if at.Before(g.regular) {
-		g.regular = at
-	}
-	e.schedule(g, at)
+	e.schedule(g, g.wakeTime(at))
 	e.nudge()
 }
 

@@ -195,7 +195,7 @@ func TestEventSaysActiveThroughAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t, poll.Options{}).run()
 		w.backend.setValue("orders", 0)
-		s := w.one("a", watching, time.Minute, "orders")
+		s := w.one("a", watching, rarely, "orders")
 		pass(time.Second)
 		w.backend.setRead(refuse(scalers.UnavailableError("busy")))
 		w.backend.stream.tell("orders", true)

@@ -110,6 +110,9 @@ type backend struct {
 	onClose func()
 	onRead  func(ctx context.Context, keys []string, out []scalers.Result) error
 	stream  stream
+	// tells is what reads say of changes that are told, and told how to tell them.
+	tells scalers.Told
+	told  func(keys ...string)
 
 	attempts, opened, closed, misused int
 	calls                             []call
@@ -158,6 +161,13 @@ func (c *conn) Close() error {
 	return nil
 }
 
+// Tell keeps how the newest connection tells of changes.
+func (c *conn) Tell(changed func(keys ...string)) {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	c.b.told = changed
+}
+
 func (c *conn) read(ctx context.Context, keys []string, out []scalers.Result) error {
 	b := c.b
 	b.mu.Lock()
@@ -172,7 +182,7 @@ func (c *conn) read(ctx context.Context, keys []string, out []scalers.Result) er
 		if !ok {
 			v = 1
 		}
-		out[i] = scalers.Result{Value: scalers.Number(v)}
+		out[i] = scalers.Result{Value: scalers.Number(v), Told: b.tells}
 	}
 	ask := b.onRead
 	b.mu.Unlock()

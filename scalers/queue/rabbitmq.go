@@ -18,6 +18,7 @@ func init() {
 			"host": "amqp://rabbitmq.default.svc:5672/shop", "queueName": "orders", "mode": "QueueLength", "value": "20",
 		},
 		ReadsTarget: true, // where nothing is delivered the value is the activation
+		Idle:        time.Second,
 		ReadAll:     readRabbitMQ,
 	})
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"github.com/freshet-io/freshet/scalers"
 )
@@ -12,12 +13,14 @@ func init() {
 		Types: []string{"redis"}, Category: "store", Since: "0.1.0", Label: "redisScaler",
 		Example: map[string]string{"address": "redis.default.svc:6379", "listName": "orders", "listLength": "5"},
 		ReadAll: readSteps[*RedisList],
+		Idle:    time.Second,
 	})
 }
 
 // RedisList scales on the number of items in a Redis list, set, hash or sorted
 // set. A key that does not exist holds 0 items. The user needs the right to LLEN
-// or, for what is no list, to TYPE and to SCARD, HLEN or ZCARD.
+// or, for what is no list, to TYPE and to SCARD, HLEN or ZCARD. With the right to
+// CLIENT TRACKING, Redis 6 and newer tell of changes.
 type RedisList struct {
 	// What is counted.
 	RedisItems
@@ -41,6 +44,7 @@ type RedisItems struct {
 
 	// shape is how the key was counted last.
 	shape atomic.Uint32
+	first firstStep
 }
 
 // Stem names the key.

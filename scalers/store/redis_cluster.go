@@ -1,6 +1,10 @@
 package store
 
-import "github.com/freshet-io/freshet/scalers"
+import (
+	"time"
+
+	"github.com/freshet-io/freshet/scalers"
+)
 
 func init() {
 	scalers.Register(scalers.Kind[redisConn, *RedisClusterList]{
@@ -9,6 +13,7 @@ func init() {
 			"addresses": "node-0.redis:6379,node-1.redis:6379,node-2.redis:6379", "listName": "orders", "listLength": "5",
 		},
 		ReadAll: readSteps[*RedisClusterList],
+		Idle:    time.Second,
 	})
 }
 

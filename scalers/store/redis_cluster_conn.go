@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -43,11 +44,17 @@ type redisClusterConn struct {
 	links *redisLinks
 
 	mu sync.Mutex
-	// slots is where keys are; nil when it must be asked for.
-	slots *redisSlots
+	// slots is where keys are; nil when it must be asked for. known is what was
+	// answered last, and asked when.
+	slots, known *redisSlots
+	asked        time.Time
 	// origin is the node that was asked last, "" when there is none.
 	origin string
 }
+
+// slotsAge is how old slots may get. A node that a key moves away from does not
+// tell what becomes of it.
+const slotsAge = 10 * time.Second
 
 // maxHops is how often a query may be sent on to another node.
 const maxHops = 4
@@ -56,7 +63,7 @@ const maxHops = 4
 type redisBatch struct {
 	// address is the node's, asking that the slots are being moved to it.
 	redisHop
-	queries []redisQuery
+	queries []*redisQuery
 }
 
 // redisHop is where a query is sent to.
@@ -65,7 +72,7 @@ type redisHop struct {
 	asking  bool
 }
 
-func (c *redisClusterConn) send(ctx context.Context, queries []redisQuery) error {
+func (c *redisClusterConn) send(ctx context.Context, queries []*redisQuery) error {
 	slots, fresh, err := c.where(ctx)
 	batches := slots.route(queries)
 	// A node that was not read before may have left its address to another server
@@ -85,7 +92,7 @@ func (c *redisClusterConn) send(ctx context.Context, queries []redisQuery) error
 			break
 		}
 	}
-	if slices.ContainsFunc(queries, func(q redisQuery) bool { return outdated(q.Err()) }) {
+	if slices.ContainsFunc(queries, func(q *redisQuery) bool { return outdated(q.Err()) }) {
 		c.forget(slots)
 	}
 	return nil
@@ -107,22 +114,34 @@ func (c *redisClusterConn) sendAll(ctx context.Context, batches []redisBatch) {
 }
 
 func (c *redisClusterConn) sendBatch(ctx context.Context, b redisBatch) {
-	cmds := commands(b.queries)
+	var err error
 	if b.asking {
-		cmds = make([]redis.Cmder, 0, 2*len(b.queries))
-		for _, q := range b.queries {
-			cmds = append(cmds, redis.NewStatusCmd(ctx, "asking"), q.Cmd)
-		}
+		err = c.sendAsking(ctx, b)
+	} else {
+		err = c.links.send(ctx, b.address, b.queries)
 	}
-	err := c.links.send(ctx, b.address, cmds)
-	for i, q := range b.queries {
-		switch {
-		case err != nil && q.Err() != nil && errors.Is(q.Err(), err):
+	for _, q := range b.queries {
+		if err != nil && q.Err() != nil && errors.Is(q.Err(), err) {
 			q.SetErr(redisErrorAt("node "+b.address, err))
-		case b.asking && cmds[2*i].Err() != nil: // without it the node sends the query back
-			q.SetErr(cmds[2*i].Err())
 		}
 	}
+}
+
+// sendAsking sends queries about keys that are being moved to the node. What the
+// node tells of them is not relied on.
+func (c *redisClusterConn) sendAsking(ctx context.Context, b redisBatch) error {
+	cmds := make([]redis.Cmder, 0, 2*len(b.queries))
+	for _, q := range b.queries {
+		cmds = append(cmds, redis.NewStatusCmd(ctx, "asking"), q.Cmd)
+	}
+	_, err := c.links.sendAll(ctx, b.address, cmds)
+	for i, q := range b.queries {
+		q.tracked = false
+		if asking := cmds[2*i].Err(); asking != nil && err == nil { // without it the node sends the query back
+			q.SetErr(asking)
+		}
+	}
+	return err
 }
 
 // redirected are the queries whose nodes named others.
@@ -159,14 +178,14 @@ func hopOf(err error, from string) (redisHop, bool) {
 }
 
 // addTo adds a query to the batch of its node.
-func addTo(batches []redisBatch, to redisHop, q redisQuery) []redisBatch {
+func addTo(batches []redisBatch, to redisHop, q *redisQuery) []redisBatch {
 	for i := range batches {
 		if batches[i].redisHop == to {
 			batches[i].queries = append(batches[i].queries, q)
 			return batches
 		}
 	}
-	return append(batches, redisBatch{to, []redisQuery{q}})
+	return append(batches, redisBatch{to, []*redisQuery{q}})
 }
 
 // linked tells whether all nodes are connected to.
@@ -181,24 +200,33 @@ func (c *redisClusterConn) linked(batches []redisBatch) bool {
 
 // where returns where keys are, and whether that was asked for now.
 func (c *redisClusterConn) where(ctx context.Context) (slots *redisSlots, fresh bool, err error) {
+	now := scalers.Now(ctx)
 	c.mu.Lock()
 	slots, seeds := c.slots, c.seeds
+	young := now.Sub(c.asked) < slotsAge
 	if c.origin != "" {
 		seeds = append([]string{c.origin}, seeds...)
 	}
 	c.mu.Unlock()
-	if slots != nil {
+	if slots != nil && young {
 		return slots, false, nil
 	}
-	slots, origin, err := firstAnswer(ctx, seeds, c.askSlots)
-	if err != nil {
+	asked, origin, err := firstAnswer(ctx, seeds, c.askSlots)
+	switch {
+	case err != nil && slots != nil: // they may still be good
+		return slots, false, nil
+	case err != nil:
 		return nil, false, fmt.Errorf("asking for the slots of the cluster: %w", err)
 	}
-	c.links.keep(slots.has)
+	c.links.keep(asked.has)
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.slots, c.origin = slots, origin
-	return slots, true, nil
+	moved := c.known != nil && !slices.Equal(c.known.ranges, asked.ranges)
+	c.slots, c.known, c.origin, c.asked = asked, asked, origin, now
+	c.mu.Unlock()
+	if moved { // who had a key may not be who will hear of it
+		c.links.tell()
+	}
+	return asked, true, nil
 }
 
 // forget has the slots asked for before the next read.
@@ -212,7 +240,7 @@ func (c *redisClusterConn) forget(slots *redisSlots) {
 
 func (c *redisClusterConn) askSlots(ctx context.Context, address string) (*redisSlots, error) {
 	cmd := redis.NewCmd(ctx, "cluster", "slots")
-	_ = c.links.send(ctx, address, []redis.Cmder{cmd}) // it is with the command
+	_, _ = c.links.sendAll(ctx, address, []redis.Cmder{cmd}) // it is with the command
 	switch err := cmd.Err(); {
 	case err == nil:
 		return newRedisSlots(cmd.Val(), address)
@@ -224,6 +252,9 @@ func (c *redisClusterConn) askSlots(ctx context.Context, address string) (*redis
 		return nil, redisError(err)
 	}
 }
+
+// Tell has changed called with the keys that changed after they were read.
+func (c *redisClusterConn) Tell(changed func(keys ...string)) { c.links.changed = changed }
 
 // Close closes the connections to all nodes.
 func (c *redisClusterConn) Close() error { return c.links.Close() }

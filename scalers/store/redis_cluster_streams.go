@@ -1,6 +1,10 @@
 package store
 
-import "github.com/freshet-io/freshet/scalers"
+import (
+	"time"
+
+	"github.com/freshet-io/freshet/scalers"
+)
 
 func init() {
 	scalers.Register(scalers.Kind[redisConn, *RedisClusterStream]{
@@ -10,6 +14,7 @@ func init() {
 			"stream":    "orders", "consumerGroup": "workers", "lagCount": "10",
 		},
 		ReadAll: readSteps[*RedisClusterStream],
+		Idle:    time.Second,
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/redis/go-redis/v9"
 
@@ -12,7 +13,7 @@ import (
 )
 
 // fault is the error that the query was answered with, if any.
-func (q redisQuery) fault() error {
+func (q *redisQuery) fault() error {
 	err := q.Err()
 	switch {
 	case err == nil:
@@ -29,7 +30,7 @@ func (q redisQuery) fault() error {
 }
 
 // command is the query's words before the key.
-func (q redisQuery) command() string {
+func (q *redisQuery) command() string {
 	var words []string
 	for _, arg := range q.Args() {
 		word, ok := arg.(string)
@@ -66,7 +67,7 @@ func redisError(err error) error {
 	}
 	var reply redis.Error
 	if !errors.As(err, &reply) {
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 			return scalers.UnavailableError("the server closed the connection: %w", err)
 		}
 		return err

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"context"
-
 	"github.com/redis/go-redis/v9"
 
 	"github.com/freshet-io/freshet/scalers"
@@ -27,24 +25,33 @@ var counters = [...]string{asList: "llen", asSet: "scard", asHash: "hlen", asSor
 
 // begin counts the items by the shape that the key had last. A key that turns
 // out to have another takes two steps more.
-func (l *RedisItems) begin(ctx context.Context) *redisStep {
-	return &redisStep{l.counting(ctx), func(answers []redisQuery) (float64, *redisStep, error) {
+func (l *RedisItems) begin() *redisStep { return l.first.take(l.count) }
+
+// count is the step that counts by the shape.
+func (l *RedisItems) count() *redisStep {
+	return step(l.counting(), func(answers []*redisQuery) (float64, *redisStep, error) {
 		count, err := answers[0].count()
-		if redis.HasErrorPrefix(answers[0].Err(), "WRONGTYPE") {
-			return 0, l.learn(ctx), nil
+		if err != nil && redis.HasErrorPrefix(answers[0].Err(), "WRONGTYPE") {
+			return 0, l.learn(), nil
 		}
 		return count, nil, err
-	}}
+	})
 }
 
+// ChangeKey is the key.
+func (l *RedisItems) ChangeKey() string { return l.Key }
+
+// told: every change to a key is told.
+func (l *RedisItems) told() scalers.Told { return scalers.ToldAll }
+
 // counting is the command that counts the items.
-func (l *RedisItems) counting(ctx context.Context) []redisQuery {
-	return []redisQuery{ask(ctx, l.Key, counters[l.shape.Load()], l.Key)}
+func (l *RedisItems) counting() *redisQuery {
+	return ask(l.Key, counters[l.shape.Load()], l.Key)
 }
 
 // learn asks for the type of the key and counts by it.
-func (l *RedisItems) learn(ctx context.Context) *redisStep {
-	return &redisStep{[]redisQuery{ask(ctx, l.Key, "type", l.Key)}, func(answers []redisQuery) (float64, *redisStep, error) {
+func (l *RedisItems) learn() *redisStep {
+	return step(ask(l.Key, "type", l.Key), func(answers []*redisQuery) (float64, *redisStep, error) {
 		if err := answers[0].fault(); err != nil {
 			return 0, nil, err
 		}
@@ -58,9 +65,9 @@ func (l *RedisItems) learn(ctx context.Context) *redisStep {
 				"key %q is of type %.100s: the redis triggers count lists, sets, hashes and sorted sets, and redis-streams streams", l.Key, name)
 		}
 		l.shape.Store(known)
-		return 0, &redisStep{l.counting(ctx), func(answers []redisQuery) (float64, *redisStep, error) {
+		return 0, step(l.counting(), func(answers []*redisQuery) (float64, *redisStep, error) {
 			count, err := answers[0].count()
 			return count, nil, err
-		}}, nil
-	}}
+		}), nil
+	})
 }

@@ -2,16 +2,11 @@ package store
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
-	"fmt"
-	"net"
 	"sync"
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/conn"
@@ -31,17 +26,22 @@ type redisLogin struct {
 // failed is closed, and made anew when it is needed again.
 type redisLinks struct {
 	login redisLogin
+	// changed, when set, is told of the keys that changed since they were read by
+	// a link, or of no key when a link ended. It is set before the first use.
+	changed func(keys ...string)
 
 	mu     sync.Mutex
 	open   map[string]*redisLink
 	closed bool
 }
 
-// redisLink is a connection to one server. Its fields but client are guarded by
-// the mutex of the links.
+// redisLink is a connection to one server. The mutex of the links guards its users
+// and whether it is retired.
 type redisLink struct {
 	client *redis.Client
-	users  int
+	// pipe is the connection that the client dialed last; nil before.
+	pipe  atomic.Pointer[redisPipe]
+	users int
 	// retired links are not used again and close after their last use.
 	retired bool
 }
@@ -54,13 +54,31 @@ func newRedisLinks(login redisLogin) *redisLinks {
 // those that it did not send without an error and with the number 0.
 var errUnanswered = errors.New("the server did not answer")
 
-// send sends the commands to the server in one pipeline and returns when each has
-// an answer or an error. The error tells why not all were answered.
-func (l *redisLinks) send(ctx context.Context, address string, cmds []redis.Cmder) error {
+// send sends the queries to the server in one pipeline and returns when each has an
+// answer or an error. The error tells why not all were answered. Before the queries
+// it sends those first.
+func (l *redisLinks) send(ctx context.Context, address string, queries []*redisQuery, first ...*redis.Cmd) error {
+	cmds := make([]redis.Cmder, 0, len(first)+len(queries))
+	for _, cmd := range first {
+		cmds = append(cmds, cmd)
+	}
+	for _, q := range queries {
+		cmds = append(cmds, q.Cmd)
+	}
+	tracks, err := l.sendAll(ctx, address, cmds)
+	for _, q := range queries {
+		q.tracked = tracks && q.Err() == nil
+	}
+	return err
+}
+
+// sendAll is send for commands. It tells whether the server tells of changes to
+// what they read.
+func (l *redisLinks) sendAll(ctx context.Context, address string, cmds []redis.Cmder) (tracks bool, err error) {
 	for _, cmd := range cmds {
 		cmd.SetErr(errUnanswered)
 	}
-	err := l.exec(ctx, address, cmds)
+	tracks, err = l.exec(ctx, address, cmds)
 	if err != nil {
 		if refused := redis.Error(nil); errors.As(err, &refused) { // by the login, and not for a command
 			err = redisError(err)
@@ -71,15 +89,15 @@ func (l *redisLinks) send(ctx context.Context, address string, cmds []redis.Cmde
 			}
 		}
 	}
-	return err
+	return tracks, err
 }
 
 // exec sends the commands. The error tells why not all were answered: replies of
 // the server to single commands are with these.
-func (l *redisLinks) exec(ctx context.Context, address string, cmds []redis.Cmder) (err error) {
+func (l *redisLinks) exec(ctx context.Context, address string, cmds []redis.Cmder) (tracks bool, err error) {
 	link, err := l.acquire(address)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -95,17 +113,17 @@ func (l *redisLinks) exec(ctx context.Context, address string, cmds []redis.Cmde
 	})()
 	pipe := link.client.Pipeline()
 	if err := pipe.BatchProcess(ctx, cmds...); err != nil {
-		return err //nolint:wrapcheck // it is given its class by who asked
+		return false, err //nolint:wrapcheck // it is given its class by who asked
 	}
 	_, err = pipe.Exec(ctx)
 	var reply redis.Error
 	switch last := cmds[len(cmds)-1].Err(); {
 	case last == nil || errors.As(last, &reply):
-		return nil
+		return link.tracks(), nil
 	case err == nil:
-		return errUnanswered
+		return false, errUnanswered
 	}
-	return err //nolint:wrapcheck // it is given its class by who asked
+	return false, err //nolint:wrapcheck // it is given its class by who asked
 }
 
 // acquire returns the link to the address for one use.
@@ -116,12 +134,16 @@ func (l *redisLinks) acquire(address string) (*redisLink, error) {
 		return nil, redis.ErrClosed
 	}
 	link := l.open[address]
+	if link != nil && link.over() { // the server ended it, and the client does not know
+		l.retire(address, link)
+		link = nil
+	}
 	if link == nil {
-		client, err := l.login.client(address)
-		if err != nil {
+		link = &redisLink{}
+		var err error
+		if link.client, err = l.client(address, link); err != nil {
 			return nil, err
 		}
-		link = &redisLink{client: client}
 		l.open[address] = link
 	}
 	link.users++
@@ -177,53 +199,4 @@ func (l *redisLinks) Close() error {
 		link.retired = true
 	}
 	return nil
-}
-
-// What the client would log is in the errors that it returns.
-func init() { redis.SetLogger(&logging.VoidLogger{}) }
-
-// client makes a client with one connection, which its first use dials.
-func (l redisLogin) client(address string) (*redis.Client, error) {
-	var tlsConfig *tls.Config
-	if l.UseTLS {
-		var err error
-		if tlsConfig, err = l.TLS.Config(); err != nil {
-			return nil, fmt.Errorf("preparing TLS: %w", err)
-		}
-		if host, _, err := net.SplitHostPort(address); err == nil {
-			tlsConfig.ServerName = host
-		}
-	}
-	return redis.NewClient(&redis.Options{
-		Addr: address, Username: l.Username, Password: l.Password.Reveal(), DB: l.Database,
-		Dialer: dialOnce(tlsConfig), ContextTimeoutEnabled: true,
-		PoolSize: 1, PipelinePoolSize: -1, // pipelines have no other connections
-		ReadTimeout: -1, WriteTimeout: -1, // the host sets the deadline
-		ReadBufferSize: 4 << 10, WriteBufferSize: 16 << 10,
-		MaxRetries: -1, DialerRetries: 1, // the host retries
-		DisableIdentity:          true, // so that a user without the right to CLIENT works
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	}), nil
-}
-
-// dialOnce returns how a client dials, with TLS when there is a configuration,
-// until it fails: the client would go on dialing by itself, but a link that
-// failed is made anew by the next read.
-func dialOnce(tlsConfig *tls.Config) func(ctx context.Context, network, addr string) (net.Conn, error) {
-	dial := new(net.Dialer).DialContext
-	if tlsConfig != nil {
-		dial = (&tls.Dialer{Config: tlsConfig}).DialContext
-	}
-	var failed atomic.Bool
-	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		if failed.Load() {
-			return nil, net.ErrClosed
-		}
-		c, err := dial(ctx, network, addr)
-		if err != nil {
-			failed.Store(true)
-			return nil, err
-		}
-		return guard(c), nil
-	}
 }

@@ -1,6 +1,10 @@
 package store
 
-import "github.com/freshet-io/freshet/scalers"
+import (
+	"time"
+
+	"github.com/freshet-io/freshet/scalers"
+)
 
 func init() {
 	scalers.Register(scalers.Kind[redisConn, *RedisSentinelList]{
@@ -9,6 +13,7 @@ func init() {
 			"addresses": "sentinel-0.redis:26379,sentinel-1.redis:26379", "sentinelMaster": "mymaster", "listName": "orders", "listLength": "5",
 		},
 		ReadAll: readSteps[*RedisSentinelList],
+		Idle:    time.Second,
 	})
 }
 

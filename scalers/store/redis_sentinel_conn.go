@@ -51,14 +51,14 @@ type redisSentinelConn struct {
 	order []string
 }
 
-func (c *redisSentinelConn) send(ctx context.Context, queries []redisQuery) error {
+func (c *redisSentinelConn) send(ctx context.Context, queries []*redisQuery) error {
 	address, err := c.primary(ctx)
 	if err != nil {
 		fail(queries, err)
 		return err
 	}
 	hello := redis.NewCmd(ctx, "hello")
-	if err := c.servers.send(ctx, address, append([]redis.Cmder{hello}, commands(queries)...)); err != nil {
+	if err := c.servers.send(ctx, address, queries, hello); err != nil {
 		for _, q := range queries {
 			if errors.Is(q.Err(), err) {
 				q.SetErr(redisErrorAt("primary "+address, err))
@@ -93,7 +93,7 @@ func (c *redisSentinelConn) primary(ctx context.Context) (string, error) {
 
 func (c *redisSentinelConn) askSentinel(ctx context.Context, sentinel string) (string, error) {
 	cmd := redis.NewCmd(ctx, "sentinel", "get-master-addr-by-name", c.source.Master)
-	_ = c.sentinels.send(ctx, sentinel, []redis.Cmder{cmd}) // it is with the command
+	_, _ = c.sentinels.sendAll(ctx, sentinel, []redis.Cmder{cmd}) // it is with the command
 	switch err := cmd.Err(); {
 	case errors.Is(err, redis.Nil):
 		return "", scalers.ConfigurationError("it knows no primary named %q: check parameter sentinelMaster", c.source.Master)
@@ -124,6 +124,9 @@ func sentinelError(err error) error {
 	}
 	return classed
 }
+
+// Tell has changed called with the keys that changed after they were read.
+func (c *redisSentinelConn) Tell(changed func(keys ...string)) { c.servers.changed = changed }
 
 // Close closes the connections.
 func (c *redisSentinelConn) Close() error { return errors.Join(c.servers.Close(), c.sentinels.Close()) }

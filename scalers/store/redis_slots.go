@@ -92,7 +92,7 @@ func (s *redisSlots) has(address string) bool { return s.nodes[address] }
 
 // route makes a batch for each node. A query whose slot no node serves has an
 // error and is in none.
-func (s *redisSlots) route(queries []redisQuery) []redisBatch {
+func (s *redisSlots) route(queries []*redisQuery) []redisBatch {
 	if s == nil {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/freshet-io/freshet/scalers"
 )
@@ -15,6 +16,7 @@ func init() {
 			"address": "redis.default.svc:6379", "stream": "orders", "consumerGroup": "workers", "lagCount": "10",
 		},
 		ReadAll: readSteps[*RedisStream],
+		Idle:    time.Second,
 	})
 }
 
@@ -32,7 +34,8 @@ func init() {
 //
 // The user needs the right to XLEN for the length, to XPENDING and EXISTS for
 // pending, and to XINFO GROUPS and XLEN for the lag, as well as to XINFO STREAM and
-// XRANGE where the lag has to be counted.
+// XRANGE where the lag has to be counted. With the right to CLIENT TRACKING, Redis 6
+// and newer tell of entries that are added.
 type RedisStream struct {
 	// What is counted.
 	RedisStreamEntries
@@ -69,6 +72,7 @@ type RedisStreamEntries struct {
 	ActivationCount int64 `param:"activationLagCount" default:"0" role:"activation"`
 
 	formula bool
+	first   firstStep
 }
 
 // Bind notes whether a formula stands in for the target.

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"context"
-
 	"github.com/redis/go-redis/v9"
 
 	"github.com/freshet-io/freshet/scalers"
@@ -17,31 +15,47 @@ const (
 	lagOfGroup
 )
 
-func (s *RedisStreamEntries) begin(ctx context.Context) *redisStep {
+func (s *RedisStreamEntries) begin() *redisStep {
 	switch s.counts() {
 	case lagOfGroup:
-		return s.lag(ctx)
+		return s.first.take(s.lag)
 	case pendingOfGroup:
-		return s.pending(ctx)
+		return s.first.take(s.pending)
 	default:
-		return s.length(ctx)
+		return s.first.take(s.length)
+	}
+}
+
+// ChangeKey is the stream.
+func (s *RedisStreamEntries) ChangeKey() string { return s.Stream }
+
+// told: entries that are added are told, but not that a group is put back, or is
+// given entries.
+func (s *RedisStreamEntries) told() scalers.Told {
+	switch s.counts() {
+	case allEntries:
+		return scalers.ToldAll
+	case lagOfGroup:
+		return scalers.ToldMost
+	default:
+		return scalers.ToldNothing
 	}
 }
 
 // length counts all entries.
-func (s *RedisStreamEntries) length(ctx context.Context) *redisStep {
-	return &redisStep{[]redisQuery{ask(ctx, s.Stream, "xlen", s.Stream)}, func(answers []redisQuery) (float64, *redisStep, error) {
+func (s *RedisStreamEntries) length() *redisStep {
+	return step(ask(s.Stream, "xlen", s.Stream), func(answers []*redisQuery) (float64, *redisStep, error) {
 		count, err := answers[0].count()
 		return count, nil, err
-	}}
+	})
 }
 
 // pending counts the entries that the group did not acknowledge. That there is no
 // group may mean that there is no stream.
-func (s *RedisStreamEntries) pending(ctx context.Context) *redisStep {
-	return &redisStep{[]redisQuery{ask(ctx, s.Stream, "xpending", s.Stream, s.Group)}, func(answers []redisQuery) (float64, *redisStep, error) {
+func (s *RedisStreamEntries) pending() *redisStep {
+	return step(ask(s.Stream, "xpending", s.Stream, s.Group), func(answers []*redisQuery) (float64, *redisStep, error) {
 		if redis.HasErrorPrefix(answers[0].Err(), "NOGROUP") {
-			return 0, s.exists(ctx), nil
+			return 0, s.exists(), nil
 		}
 		if err := answers[0].fault(); err != nil {
 			return 0, nil, err
@@ -52,22 +66,22 @@ func (s *RedisStreamEntries) pending(ctx context.Context) *redisStep {
 		}
 		count, err := natural(summary[0])
 		return count, nil, err
-	}}
+	})
 }
 
-func (s *RedisStreamEntries) exists(ctx context.Context) *redisStep {
-	return &redisStep{[]redisQuery{ask(ctx, s.Stream, "exists", s.Stream)}, func(answers []redisQuery) (float64, *redisStep, error) {
+func (s *RedisStreamEntries) exists() *redisStep {
+	return step(ask(s.Stream, "exists", s.Stream), func(answers []*redisQuery) (float64, *redisStep, error) {
 		n, err := answers[0].count()
 		if err == nil && n > 0 {
 			err = scalers.ConfigurationError("stream %q has no group %q: check parameter consumerGroup, or create it as the consumers do", s.Stream, s.Group)
 		}
 		return 0, nil, err
-	}}
+	})
 }
 
 // lag counts the entries that the group was not given.
-func (s *RedisStreamEntries) lag(ctx context.Context) *redisStep {
-	return &redisStep{[]redisQuery{ask(ctx, s.Stream, "xinfo", "groups", s.Stream)}, func(answers []redisQuery) (float64, *redisStep, error) {
+func (s *RedisStreamEntries) lag() *redisStep {
+	return step(ask(s.Stream, "xinfo", "groups", s.Stream), func(answers []*redisQuery) (float64, *redisStep, error) {
 		if isNoSuchKey(answers[0].Err()) {
 			return 0, nil, nil
 		}
@@ -96,10 +110,10 @@ func (s *RedisStreamEntries) lag(ctx context.Context) *redisStep {
 			if _, ok := lag.(int64); lag != nil && !ok {
 				return 0, nil, errBadStream
 			}
-			return s.countLag(ctx, group)
+			return s.countLag(group)
 		}
-		return 0, s.length(ctx), nil
-	}}
+		return 0, s.length(), nil
+	})
 }
 
 var errBadStream = scalers.UnavailableError("the server's answer about the stream cannot be read")
@@ -112,16 +126,16 @@ const maxCounted = 100
 // the server cannot tell how many there are: where the group was created in the
 // middle of the stream, or entries after its place were deleted. Beyond
 // maxCounted it is the most that they can be.
-func (s *RedisStreamEntries) countLag(ctx context.Context, group map[string]any) (float64, *redisStep, error) {
+func (s *RedisStreamEntries) countLag(group map[string]any) (float64, *redisStep, error) {
 	last, ok := group["last-delivered-id"].(string)
 	if !ok || last == "" {
 		return 0, nil, errBadStream
 	}
-	return 0, &redisStep{[]redisQuery{
-		ask(ctx, s.Stream, "xrange", s.Stream, "("+last, "+", "count", maxCounted),
-		ask(ctx, s.Stream, "xrange", s.Stream, "-", last, "count", maxCounted),
-		ask(ctx, s.Stream, "xinfo", "stream", s.Stream),
-	}, func(answers []redisQuery) (float64, *redisStep, error) {
+	return 0, &redisStep{queries: []*redisQuery{
+		ask(s.Stream, "xrange", s.Stream, "("+last, "+", "count", maxCounted),
+		ask(s.Stream, "xrange", s.Stream, "-", last, "count", maxCounted),
+		ask(s.Stream, "xinfo", "stream", s.Stream),
+	}, then: func(answers []*redisQuery) (float64, *redisStep, error) {
 		if isNoSuchKey(answers[2].Err()) { // it went away meanwhile
 			return 0, nil, nil
 		}

@@ -19,11 +19,11 @@ func init() {
 	}
 	scalers.Register(scalers.Kind[*kafkaConn, *Kafka]{
 		Types: []string{"kafka"}, Category: "stream", Since: "0.1.0", Label: "kafkaScaler",
-		Example: example, ReadsTarget: true, ReadAll: readKafka[*Kafka],
+		Example: example, ReadsTarget: true, Idle: time.Second, ReadAll: readKafka[*Kafka],
 	})
 	scalers.Register(scalers.Kind[*kafkaConn, *ApacheKafka]{
 		Types: []string{"apache-kafka"}, Category: "stream", Since: "0.1.0", Label: "apacheKafkaScaler",
-		Example: example, ReadsTarget: true, ReadAll: readKafka[*ApacheKafka],
+		Example: example, ReadsTarget: true, Idle: time.Second, ReadAll: readKafka[*ApacheKafka],
 	})
 }
 
@@ -73,8 +73,10 @@ type KafkaGroup struct {
 	// PersistentAfter is the polling interval, where ExcludePersistentLag needs it.
 	PersistentAfter time.Duration
 
-	// marks are how far the group was at the last read that succeeded.
+	// marks are how far the group was at the last read that succeeded, and seen is
+	// what it came to; nil before.
 	marks marks
+	seen  *seenGroup
 }
 
 // defaultPollingInterval is that of an object that says nothing.

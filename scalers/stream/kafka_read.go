@@ -14,25 +14,54 @@ type grouped interface{ group() *KafkaGroup }
 
 // readKafka reads the lags of groups of one cluster together: one request for
 // all topics, one for the offsets of each group, and two for those of the
-// partitions of each broker.
+// partitions of each broker. A glance asks for no offsets of groups whose topics
+// got no messages.
 func readKafka[T grouped](ctx context.Context, c *kafkaConn, triggers []T, out []scalers.Result) error {
-	r := &kafkaRound{conn: c, groups: map[string]*groupRead{}, topics: map[string]topicView{}}
-	for _, t := range triggers {
+	r := newKafkaRound(c)
+	var places []int // of what is read, among the triggers
+	still := r.glance(ctx, triggersOf(triggers))
+	for i, t := range triggers {
+		if still[i] {
+			out[i].Value = t.group().seen.value
+			continue
+		}
 		r.add(t.group())
+		places = append(places, i)
+	}
+	if len(places) == 0 {
+		return nil
 	}
 	if err := r.read(ctx); err != nil {
 		return err
 	}
-	for i, t := range triggers {
-		g := t.group()
-		places, err := r.places(i)
-		if err != nil {
-			out[i].Err = fmt.Errorf("reading the lag of group %q: %w", g.Group, err)
-			continue
-		}
-		out[i].Value = g.value(ctx, places)
+	for n, i := range places {
+		out[i].Value, out[i].Err = r.value(ctx, n)
 	}
 	return nil
+}
+
+func triggersOf[T grouped](triggers []T) []*KafkaGroup {
+	all := make([]*KafkaGroup, len(triggers))
+	for i, t := range triggers {
+		all[i] = t.group()
+	}
+	return all
+}
+
+func newKafkaRound(c *kafkaConn) *kafkaRound {
+	return &kafkaRound{conn: c, groups: map[string]*groupRead{}, topics: map[string]topicView{}}
+}
+
+// value is what a trigger of the round comes to.
+func (r *kafkaRound) value(ctx context.Context, trigger int) (scalers.Value, error) {
+	g := r.triggers[trigger]
+	places, err := r.places(trigger)
+	if err != nil {
+		return scalers.Value{}, fmt.Errorf("reading the lag of group %q: %w", g.Group, err)
+	}
+	v := g.value(ctx, places)
+	g.seen = &seenGroup{places: places, value: v}
+	return v, nil
 }
 
 // kafkaRound is one read of many triggers.
