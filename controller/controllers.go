@@ -23,6 +23,7 @@ import (
 	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers/auth"
+	"github.com/freshet-io/freshet/scalers/conn"
 	"github.com/freshet-io/freshet/scalers/poll"
 )
 
@@ -43,6 +44,8 @@ type Options struct {
 	Workers int
 	// Build says what is running; its version is written on HPAs.
 	Build metrics.Build
+	// Webhooks review objects at admission; nil reviews none.
+	Webhooks *Webhooks
 }
 
 // Controllers are what runs.
@@ -82,12 +85,22 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 			return nil, fmt.Errorf("registering the %s controller: %w", users.Kind(), err)
 		}
 	}
+	if o.Webhooks != nil {
+		if err := o.Webhooks.register(ctx, mgr); err != nil {
+			return nil, fmt.Errorf("registering the admission webhooks: %w", err)
+		}
+	}
 	if err := mgr.Add(&election{client: mgr.GetClient(), options: o}); err != nil {
 		return nil, fmt.Errorf("registering the election: %w", err)
 	}
 	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, mgr.GetClient())); err != nil {
 		return nil, fmt.Errorf("registering self-metrics: %w", err)
 	}
+	requests, err := metrics.NewHTTP(ctrlmetrics.Registry)
+	if err != nil {
+		return nil, fmt.Errorf("registering self-metrics: %w", err)
+	}
+	conn.Defaults.OnHTTP = requests.Requested
 	return c, nil
 }
 

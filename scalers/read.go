@@ -36,6 +36,7 @@ func Read(ctx context.Context, conn Conn, batch []*Scaler, out []Result) (err er
 			err = &PanicError{Value: p, Stack: debug.Stack()}
 		}
 	}()
+	ctx = context.WithValue(ctx, kindKey{}, batch[0].Kind)
 	if err := batch[0].Kind.read(ctx, conn, batch, out); err != nil {
 		return err
 	}
@@ -45,6 +46,15 @@ func Read(ctx context.Context, conn Conn, batch []*Scaler, out []Result) (err er
 		}
 	}
 	return nil
+}
+
+type kindKey struct{}
+
+// KindOf is the kind of the triggers that are being read in ctx, or nil when none
+// are.
+func KindOf(ctx context.Context) *Registration {
+	kind, _ := ctx.Value(kindKey{}).(*Registration)
+	return kind
 }
 
 // watch calls a kind's Watch. A panic of its code is an error.

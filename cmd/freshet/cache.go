@@ -53,9 +53,9 @@ func configs(namespaces []string, more ...string) map[string]cache.Config {
 	return all
 }
 
-// slim keeps of a workload its identity, replicas, ServiceAccount, and the
-// environment of its containers, and of a pod its identity, labels, phase, node,
-// whether it is ready, and whether it is to end.
+// slim keeps of a workload its identity, replicas, ServiceAccount, and of its
+// containers the environment and what they request, and of a pod its identity,
+// labels, phase, node, whether it is ready, and whether it is to end.
 func slim(obj any) (any, error) {
 	switch w := obj.(type) {
 	case *appsv1.Deployment:
@@ -95,9 +95,31 @@ func slimMeta(m *metav1.ObjectMeta) {
 
 func slimTemplate(t *corev1.PodTemplateSpec) corev1.PodTemplateSpec {
 	slimmed := corev1.PodTemplateSpec{Spec: corev1.PodSpec{ServiceAccountName: t.Spec.ServiceAccountName}}
+	if t.Spec.Resources != nil {
+		slimmed.Spec.Resources = new(slimResources(t.Spec.Resources))
+	}
 	for i := range t.Spec.Containers {
 		c := &t.Spec.Containers[i]
-		slimmed.Spec.Containers = append(slimmed.Spec.Containers, corev1.Container{Name: c.Name, Env: c.Env, EnvFrom: c.EnvFrom})
+		slimmed.Spec.Containers = append(slimmed.Spec.Containers, corev1.Container{
+			Name: c.Name, Env: c.Env, EnvFrom: c.EnvFrom, Resources: slimResources(&c.Resources),
+		})
 	}
 	return slimmed
+}
+
+// slimResources keeps what an HPA can measure.
+func slimResources(r *corev1.ResourceRequirements) corev1.ResourceRequirements {
+	keep := func(list corev1.ResourceList) corev1.ResourceList {
+		var kept corev1.ResourceList
+		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+			if quantity, ok := list[name]; ok {
+				if kept == nil {
+					kept = corev1.ResourceList{}
+				}
+				kept[name] = quantity
+			}
+		}
+		return kept
+	}
+	return corev1.ResourceRequirements{Requests: keep(r.Requests), Limits: keep(r.Limits)}
 }

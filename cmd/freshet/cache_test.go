@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -29,6 +30,7 @@ var (
 	}()
 	slimmedMeta = metav1.ObjectMeta{Name: "orders", Namespace: "shop", UID: "a", ResourceVersion: "7", Generation: 3}
 
+	half         = resource.MustParse("500m")
 	env          = []corev1.EnvVar{{Name: "SHEETS", Value: "7"}}
 	envFrom      = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "settings"}}}}
 	fullTemplate = corev1.PodTemplateSpec{
@@ -37,19 +39,27 @@ var (
 			ServiceAccountName: "orders",
 			Volumes:            []corev1.Volume{{Name: "data"}},
 			InitContainers:     []corev1.Container{{Name: "prepare"}},
+			Resources:          &corev1.ResourceRequirements{Limits: corev1.ResourceList{"memory": half}, Claims: []corev1.ResourceClaim{{Name: "gpu"}}},
 			Containers: []corev1.Container{
-				{Name: "app", Image: "orders:1", Env: env, EnvFrom: envFrom, Args: []string{"serve"}},
+				{
+					Name: "app", Image: "orders:1", Env: env, EnvFrom: envFrom, Args: []string{"serve"},
+					Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": half, "ephemeral-storage": half}},
+				},
 				{Name: "proxy", Image: "proxy:1", Ports: []corev1.ContainerPort{{ContainerPort: 80}}},
 			},
 		},
 	}
-	slimmedTemplate = corev1.PodTemplateSpec{Spec: corev1.PodSpec{ServiceAccountName: "orders", Containers: []corev1.Container{
-		{Name: "app", Env: env, EnvFrom: envFrom}, {Name: "proxy"},
-	}}}
+	slimmedTemplate = corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+		ServiceAccountName: "orders", Resources: &corev1.ResourceRequirements{Limits: corev1.ResourceList{"memory": half}},
+		Containers: []corev1.Container{
+			{Name: "app", Env: env, EnvFrom: envFrom, Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{"cpu": half}}},
+			{Name: "proxy"},
+		},
+	}}
 )
 
-// TestSlim: of a workload the cache keeps its identity, the replicas, and the
-// environment of its containers; of a pod what it is counted by.
+// TestSlim: of a workload the cache keeps its identity, the replicas, and of its
+// containers the environment and what they request; of a pod what it is counted by.
 func TestSlim(t *testing.T) {
 	replicas := int32(3)
 	selector := &metav1.LabelSelector{MatchLabels: map[string]string{"app": "orders"}}

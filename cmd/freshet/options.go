@@ -41,6 +41,8 @@ type options struct {
 	authorities []string
 	minTLS      uint16
 
+	webhooks webhookOptions
+
 	// envFaults are variables of the environment that cannot be read.
 	envFaults []error
 }
@@ -66,6 +68,7 @@ func newOptions(getenv func(string) string) *options {
 	}
 	o.authFromEnv(getenv)
 	o.tlsFromEnv(getenv)
+	o.webhooksFromEnv(getenv)
 	return o
 }
 
@@ -98,6 +101,7 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.watchNamespaces, "watch-namespaces", o.watchNamespaces, "namespaces to look after; default: all (WATCH_NAMESPACE)")
 	o.addAuthFlags(fs)
 	o.addTLSFlags(fs)
+	o.addWebhookFlags(fs)
 	fs.DurationVar(&o.sourceTimeout, "source-timeout", o.sourceTimeout, "deadline of each call to a trigger's source (KEDA_HTTP_DEFAULT_TIMEOUT, in milliseconds)")
 	fs.IntVar(&o.workers, "workers", o.workers, "ScaledObjects that are reconciled at a time (KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES)")
 	fs.StringVar(&o.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
@@ -142,6 +146,7 @@ func (o *options) validate() error {
 		}
 	}
 	o.validateAuth(add)
+	o.validateWebhooks(add)
 	if o.sourceTimeout <= 0 {
 		add("--source-timeout is %s: every call needs a deadline above 0", o.sourceTimeout)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // parse makes options of an environment and of flags.
@@ -53,8 +54,12 @@ func TestOptionsDefaults(t *testing.T) {
 		leaderElect: true, leaderElectionID: "operator.keda.sh", namespace: "keda",
 		sourceTimeout: 3 * time.Second, workers: 16, tokenLife: time.Hour, logLevel: "info", logFormat: "json",
 		authorities: []string{"/custom/ca"}, minTLS: tls.VersionTLS12,
+		webhooks: webhookOptions{
+			rotate: true, secret: "kedaorg-certs", dir: "/certs", life: 2160 * time.Hour, minTLS: tls.VersionTLS12,
+			configuration: "keda-admission", patch: true, service: "keda-admission-webhooks", domain: "cluster.local",
+		},
 	}
-	if diff := cmp.Diff(want, *o, cmp.AllowUnexported(options{})); diff != "" {
+	if diff := cmp.Diff(want, *o, cmp.AllowUnexported(options{}, webhookOptions{})); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
 	}
 }
@@ -141,7 +146,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 				t.Errorf("faults (-want +got):\n%s", diff)
 			}
 			got.envFaults = nil
-			if diff := cmp.Diff(*want, *got, cmp.AllowUnexported(options{})); diff != "" {
+			if diff := cmp.Diff(*want, *got, cmp.AllowUnexported(options{}, webhookOptions{})); diff != "" {
 				t.Errorf("options (-want +got):\n%s", diff)
 			}
 		})
@@ -186,6 +191,15 @@ func TestOptionsValidate(t *testing.T) {
 		{"a token that lives too long", []string{"--bound-token-expiry=6h1s"}, []string{"--bound-token-expiry is 6h0m1s, which is not between 1h and 6h"}},
 		{"files of a folder that is a file", []string{"--filepath-auth-root-path=options.go"}, []string{`--filepath-auth-root-path is "options.go", which is not a folder`}},
 		{"files of a folder", []string{"--filepath-auth-root-path=."}, nil},
+		{"no webhooks", []string{"--webhook-port=-1"}, []string{"--webhook-port is -1, which is not between 0 and 65535"}},
+		{"a certificate that lives too short", []string{"--cert-validity=9s"}, []string{"--cert-validity is 9s, and at least 10s is needed"}},
+		{"a Service of no name", []string{"--webhooks-service-name="}, []string{`--webhooks-service-name is "": ` + validation.IsDNS1123Label("")[0]}},
+		{"a Secret of a bad name", []string{"--cert-secret-name=A"}, []string{`--cert-secret-name is "A": ` + validation.IsDNS1123Subdomain("A")[0]}},
+		{"certificates in files that are not there", []string{"--webhook-port=9443", "--enable-cert-rotation=false", "--cert-dir=nowhere"}, []string{
+			"--cert-dir: stat nowhere/tls.crt: no such file or directory (--enable-cert-rotation has Freshet make a certificate)",
+			"--cert-dir: stat nowhere/tls.key: no such file or directory (--enable-cert-rotation has Freshet make a certificate)",
+		}},
+		{"files that are not needed", []string{"--enable-cert-rotation=false", "--cert-dir=nowhere"}, nil},
 		{"no workers", []string{"--workers=0"}, []string{"--workers is 0, and at least 1 is needed"}},
 		{"a level that does not exist", []string{"--log-level=loud"}, []string{`--log-level is "loud": use debug, info, warn or error`}},
 		{"a format that does not exist", []string{"--log-format=xml"}, []string{`--log-format is "xml": use json or text`}},
@@ -223,6 +237,26 @@ func TestOptionsValidateAll(t *testing.T) {
 	}
 	if !errors.Is(o.validate(), os.ErrNotExist) {
 		t.Error("the cause of the fault of --kubeconfig is lost")
+	}
+}
+
+func TestWebhookTLS(t *testing.T) {
+	for _, tt := range []struct {
+		env  map[string]string
+		want uint16
+	}{
+		{nil, tls.VersionTLS12},
+		{map[string]string{"KEDA_HTTP_MIN_TLS_VERSION": "TLS13"}, tls.VersionTLS13},
+		{map[string]string{"KEDA_SERVICE_MIN_TLS_VERSION": "TLS13"}, tls.VersionTLS13},
+	} {
+		var c tls.Config
+		o := parse(t, tt.env)
+		if o.webhooks.tls(&c); c.MinVersion != tt.want || faultsOf(o) != nil {
+			t.Errorf("%v gives %x, %q", tt.env, c.MinVersion, faultsOf(o))
+		}
+	}
+	if faults := faultsOf(parse(t, map[string]string{"KEDA_SERVICE_MIN_TLS_VERSION": "1.3"})); len(faults) != 1 || !strings.Contains(faults[0], "KEDA_SERVICE_MIN_TLS_VERSION") {
+		t.Errorf("the faults of 1.3 are %q", faults)
 	}
 }
 

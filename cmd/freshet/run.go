@@ -68,6 +68,10 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
+	webhooks, err := newWebhooks(mgr, o, log)
+	if err != nil {
+		return err
+	}
 	identity, err := os.Hostname()
 	if err != nil {
 		return fmt.Errorf("finding an identity: %w", err)
@@ -84,6 +88,7 @@ func run(ctx context.Context, o *options) error {
 			FileRoot: o.authFiles, TokenLife: o.tokenLife, Timeout: o.sourceTimeout, Log: log,
 		},
 		Workers: o.workers, Build: metrics.Build{Version: buildVersion(), Commit: buildCommit()},
+		Webhooks: webhooks,
 	})
 	if err != nil {
 		return err

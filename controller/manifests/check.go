@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
-	"github.com/freshet-io/freshet/metricsadapter/rules"
+	"github.com/freshet-io/freshet/controller/checks"
 )
 
 // Source is a file, or what is read in place of one.
@@ -221,40 +221,39 @@ func (s *subject) checkKind(fields map[string]any) {
 		}
 		return true
 	}
-	warn := func(warnings []string) {
-		for _, w := range warnings {
-			s.find(Warning, "", w)
-		}
-	}
+	around := checks.Around{Given: s.given, Absent: "is not in these files"}
 	switch s.kind() {
 	case kedav1alpha1.KindScaledObject:
 		var so kedav1alpha1.ScaledObject
 		if decode(&so) {
-			s.faults(so.ValidateAdmission())
-			warn(so.Warnings())
-			if err := rules.CheckFormula(&so); err != nil {
-				s.find(Fault, "spec.advanced.scalingModifiers.formula", err.Error())
-			}
 			s.object.HPA = so.HPAName()
-			s.triggers(so.Spec.Triggers, so.ScalingModifiers() != nil)
+			s.tell(checks.ScaledObject(&so, around))
 		}
 	case kedav1alpha1.KindScaledJob:
 		var sj kedav1alpha1.ScaledJob
 		if decode(&sj) {
-			s.faults(sj.Validate())
-			warn(sj.Warnings())
-			s.triggers(sj.Spec.Triggers, false)
+			s.tell(checks.ScaledJob(&sj, around))
 		}
 	case kedav1alpha1.KindTriggerAuthentication:
 		var ta kedav1alpha1.TriggerAuthentication
 		if decode(&ta) {
-			s.faults(ta.Validate())
-			warn(ta.Warnings())
+			s.tell(checks.TriggerAuthentication(&ta))
 		}
 	case kedav1alpha1.KindClusterTriggerAuthentication:
 		var cta kedav1alpha1.ClusterTriggerAuthentication
 		if decode(&cta) {
-			s.faults(cta.Validate())
+			s.tell(checks.ClusterTriggerAuthentication(&cta))
 		}
 	}
+}
+
+// tell takes over what was found in the object.
+func (s *subject) tell(r *checks.Result) {
+	for _, f := range r.Faults {
+		s.find(Fault, f.Field, f.Message)
+	}
+	for _, w := range r.Warnings {
+		s.find(Warning, w.Field, w.Message)
+	}
+	s.object.Metrics = r.Metrics
 }

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/checks"
 )
 
 // others are the objects that objects refer to, by kind, namespace and name.
@@ -36,32 +37,16 @@ func (o others) authentication(namespace string, ref *kedav1alpha1.Authenticatio
 	return &ta.Spec
 }
 
-// given is what an authentication gives: parameters whose values are in the
-// files, and those whose are not.
-type given struct {
-	seen   map[string]string
-	unseen map[string]bool
-}
-
-func (o others) given(namespace string, spec *kedav1alpha1.TriggerAuthenticationSpec) given {
-	g := given{seen: map[string]string{}, unseen: map[string]bool{}}
-	add := func(parameter, kind, name, key string) {
-		if value, ok := o.data(kind, namespace, name, key); ok {
-			g.seen[parameter] = value
-		} else {
-			g.unseen[parameter] = true
-		}
+// given is what the authentication that is referred to gives, or nil when it is
+// not in the files.
+func (s *subject) given(ref *kedav1alpha1.AuthenticationRef) *checks.Given {
+	spec := s.others.authentication(s.namespace(), ref)
+	if spec == nil {
+		return nil
 	}
-	for _, ref := range spec.ConfigMapTargetRef {
-		add(ref.Parameter, "ConfigMap", ref.Name, ref.Key)
-	}
-	for _, ref := range spec.SecretTargetRef {
-		add(ref.Parameter, "Secret", ref.Name, ref.Key)
-	}
-	for _, parameter := range remote(spec) {
-		g.unseen[parameter] = true
-	}
-	return g
+	return checks.NewGiven(spec, func(kind, name, key string) (string, bool) {
+		return s.others.data(kind, s.namespace(), name, key)
+	})
 }
 
 // data is the value of a key of a ConfigMap or Secret in the files.
@@ -82,39 +67,4 @@ func (o others) data(kind, namespace, name, key string) (string, bool) {
 		text = string(decoded)
 	}
 	return text, text != ""
-}
-
-// remote are the parameters whose values no file has.
-func remote(spec *kedav1alpha1.TriggerAuthenticationSpec) []string {
-	var names []string
-	for _, ref := range spec.Env {
-		names = append(names, ref.Parameter)
-	}
-	for _, ref := range spec.BoundServiceAccountToken {
-		names = append(names, ref.Parameter)
-	}
-	if v := spec.HashiCorpVault; v != nil {
-		for _, s := range v.Secrets {
-			names = append(names, s.Parameter)
-		}
-	}
-	if v := spec.AzureKeyVault; v != nil {
-		for _, s := range v.Secrets {
-			names = append(names, s.Parameter)
-		}
-	}
-	if v := spec.GCPSecretManager; v != nil {
-		for _, s := range v.Secrets {
-			names = append(names, s.Parameter)
-		}
-	}
-	if v := spec.AwsSecretManager; v != nil {
-		for _, s := range v.Secrets {
-			names = append(names, s.Parameter)
-		}
-	}
-	if spec.OAuth2 != nil {
-		names = append(names, "oauthTokenURI", "clientID", "clientSecret", "scopes", "endpointParams")
-	}
-	return names
 }

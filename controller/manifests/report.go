@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/freshet-io/freshet/controller/checks"
 )
 
 // Severity is how grave a finding is.
@@ -45,19 +47,6 @@ func (f Finding) String() string {
 	return place + f.Message
 }
 
-// Metric is what the HPA of a ScaledObject would be told to scale on, or what a
-// ScaledJob is scaled on.
-type Metric struct {
-	// Trigger is the place of its trigger in spec.triggers, Type its type.
-	Trigger int    `json:"trigger"`
-	Type    string `json:"type"`
-	// Name is the metric's name. It ends in * when its source names it.
-	Name string `json:"name"`
-	// Target is its target with its type, such as "AverageValue 5"; "" when the
-	// source or a value that cannot be seen decides.
-	Target string `json:"target,omitempty"`
-}
-
 // Object is an object that was checked.
 type Object struct {
 	// File and Line are where it is.
@@ -68,7 +57,7 @@ type Object struct {
 	// HPA is the name of the HPA that would be made; "" for other kinds.
 	HPA string `json:"hpa,omitempty"`
 	// Metrics are those of its triggers that have no fault.
-	Metrics []Metric `json:"metrics,omitempty"`
+	Metrics []checks.Metric `json:"metrics,omitempty"`
 }
 
 // Report is what was found.

@@ -74,6 +74,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(ch, buildInfo, 1, c.build.Version, c.build.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	c.collectTriggers(ch)
 	c.collectObjects(ch)
+	c.collectScaling(ch)
 	size := c.engine.Size()
 	gauge(ch, engineSize, float64(size.Sources), "sources")
 	gauge(ch, engineSize, float64(size.Queries), "queries")
@@ -114,6 +115,7 @@ func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
 			labels := labelsOf(m.Name)
 			gauge(ch, scalerLatency, r.Took.Seconds(), labels...)
 			gauge(ch, scalerActive, active, labels...)
+			gauge(ch, readingTime, float64(r.At.UnixMilli())/1000, labels...)
 			if r.Err == nil { // a missing number is not a zero here either
 				gauge(ch, scalerValue, m.Value, labels...)
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -88,18 +89,26 @@ func newEngine() *poll.Engine {
 func newReader(t *testing.T) client.Reader {
 	t.Helper()
 	scheme := apiruntime.NewScheme()
-	if err := kedav1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
+	for _, add := range []func(*apiruntime.Scheme) error{kedav1alpha1.AddToScheme, autoscalingv2.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
 	}
 	meta := func(namespace, name string) metav1.ObjectMeta {
 		return metav1.ObjectMeta{Namespace: namespace, Name: name}
 	}
 	paused := &kedav1alpha1.ScaledObject{ObjectMeta: meta("shop", "returns")}
 	paused.Annotations = map[string]string{kedav1alpha1.AnnotationPaused: "true"}
+	idle := &kedav1alpha1.ScaledObject{ObjectMeta: meta("lab", "idle")}
+	idle.Spec.PollingInterval = new(int32(5))
+	idle.Status.Conditions = kedav1alpha1.Conditions{{Type: kedav1alpha1.ConditionReady, Status: metav1.ConditionTrue}}
+	ours := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: meta("lab", "keda-hpa-idle")}
+	ours.OwnerReferences = []metav1.OwnerReference{{APIVersion: "keda.sh/v1alpha1", Kind: "ScaledObject", Name: "idle", UID: "a", Controller: new(true)}}
+	ours.Spec.MaxReplicas, ours.Status.CurrentReplicas, ours.Status.DesiredReplicas = 7, 2, 3
 	return fake.NewClientBuilder().WithScheme(scheme).WithObjects(
 		&kedav1alpha1.ScaledObject{ObjectMeta: meta("shop", "orders")},
-		paused,
-		&kedav1alpha1.ScaledObject{ObjectMeta: meta("lab", "idle")},
+		paused, idle, ours,
+		&autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: meta("lab", "another")},
 		&kedav1alpha1.TriggerAuthentication{ObjectMeta: meta("shop", "keys")},
 		&kedav1alpha1.ClusterTriggerAuthentication{ObjectMeta: meta("", "keys")},
 		&kedav1alpha1.ClusterTriggerAuthentication{ObjectMeta: meta("", "more")},
@@ -181,6 +190,48 @@ keda_resource_registered_total{namespace="shop",type="trigger_authentication"} 1
 freshet_engine_size{what="queries"} 1
 freshet_engine_size{what="sources"} 1
 freshet_engine_size{what="subscriptions"} 2
+`,
+	"freshet_scaler_reading_timestamp_seconds": `
+# HELP freshet_scaler_reading_timestamp_seconds When a trigger was last read, well or not, in seconds since 1970.
+# TYPE freshet_scaler_reading_timestamp_seconds gauge
+freshet_scaler_reading_timestamp_seconds{metric="s0-redis-jobs",namespace="lab",scaledObject="idle",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 1.7672256e+09
+freshet_scaler_reading_timestamp_seconds{metric="s0-redis-orders",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 1.7672256e+09
+freshet_scaler_reading_timestamp_seconds{metric="s1-kafka-orders",namespace="shop",scaledObject="orders",scaler="mine",triggerIndex="1",type="scaledobject"} 1.7672256e+09
+`,
+	"freshet_scaled_object_ready": `
+# HELP freshet_scaled_object_ready 1 while a ScaledObject is Ready, else 0.
+# TYPE freshet_scaled_object_ready gauge
+freshet_scaled_object_ready{namespace="lab",scaledObject="idle"} 1
+freshet_scaled_object_ready{namespace="shop",scaledObject="orders"} 0
+freshet_scaled_object_ready{namespace="shop",scaledObject="returns"} 0
+`,
+	"freshet_scaled_object_polling_interval_seconds": `
+# HELP freshet_scaled_object_polling_interval_seconds How often the triggers of a ScaledObject are read on schedule, in seconds.
+# TYPE freshet_scaled_object_polling_interval_seconds gauge
+freshet_scaled_object_polling_interval_seconds{namespace="lab",scaledObject="idle"} 5
+freshet_scaled_object_polling_interval_seconds{namespace="shop",scaledObject="orders"} 30
+freshet_scaled_object_polling_interval_seconds{namespace="shop",scaledObject="returns"} 30
+`,
+	// HPAs that are no ScaledObject's are not told of.
+	"freshet_hpa_current_replicas": `
+# HELP freshet_hpa_current_replicas Replicas that the HPA of a ScaledObject last saw.
+# TYPE freshet_hpa_current_replicas gauge
+freshet_hpa_current_replicas{namespace="lab",scaledObject="idle"} 2
+`,
+	"freshet_hpa_desired_replicas": `
+# HELP freshet_hpa_desired_replicas Replicas that the HPA of a ScaledObject last asked for.
+# TYPE freshet_hpa_desired_replicas gauge
+freshet_hpa_desired_replicas{namespace="lab",scaledObject="idle"} 3
+`,
+	"freshet_hpa_min_replicas": `
+# HELP freshet_hpa_min_replicas Replicas that the HPA of a ScaledObject may ask for at least.
+# TYPE freshet_hpa_min_replicas gauge
+freshet_hpa_min_replicas{namespace="lab",scaledObject="idle"} 1
+`,
+	"freshet_hpa_max_replicas": `
+# HELP freshet_hpa_max_replicas Replicas that the HPA of a ScaledObject may ask for at most.
+# TYPE freshet_hpa_max_replicas gauge
+freshet_hpa_max_replicas{namespace="lab",scaledObject="idle"} 7
 `,
 }
 

@@ -8,6 +8,10 @@
 // them. Tokens of ServiceAccounts are created for the authentications that ask for
 // them: where none does, take that right away. On authentications it is said who uses
 // them, and a finalizer of the operator that was there before is removed.
+//
+// The certificate of webhooks is kept in a Secret of Freshet's own namespace, and
+// the configuration of its own webhooks is told to trust it. LimitRanges say what
+// containers request by default.
 package permissions
 
 // +kubebuilder:rbac:groups=keda.sh,resources=scaledobjects;scaledobjects/status;scaledobjects/finalizers,verbs=get;list;watch;update;patch
@@ -23,3 +27,7 @@ package permissions
 // +kubebuilder:rbac:groups="",resources=serviceaccounts/token,verbs=create
 // +kubebuilder:rbac:groups="";events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=freshet,resources=leases,verbs=get;list;watch;create;update;patch
+// +kubebuilder:rbac:groups="",resources=limitranges,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",namespace=freshet,resources=secrets,verbs=create
+// +kubebuilder:rbac:groups="",namespace=freshet,resources=secrets,resourceNames=kedaorg-certs,verbs=get;update
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations,resourceNames=keda-admission,verbs=get;update;patch

@@ -31,6 +31,8 @@ type World struct {
 	// others, are run.
 	Freshet             *local.Freshet
 	Program, Kubeconfig string
+	// Args are more arguments of the process.
+	Args []string
 	// Before, when set, is called on a cluster that has nothing of Freshet's yet.
 	Before func(ctx context.Context, w *World) error
 }
@@ -125,6 +127,7 @@ func (w *World) install(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	w.Freshet.Args = w.Args
 	if err := w.Freshet.Route(ctx); err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Defaults hold for every connection whose trigger says nothing else. A program
@@ -18,6 +19,10 @@ var Defaults = struct {
 	MinTLS uint16
 	// RootCAs are the authorities to trust; nil are the system's.
 	RootCAs *x509.CertPool
+	// OnHTTP, when set, is told of every HTTP request of a trigger's read: the
+	// kind's label, the status, 0 when there was no answer, and how long the head of
+	// the answer took.
+	OnHTTP func(scaler string, status int, took time.Duration)
 }{MinTLS: tls.VersionTLS12}
 
 // MinTLSVariable is the variable of the environment that says which version of

@@ -77,11 +77,11 @@ func (h HTTP) Open(context.Context) (*HTTPConn, error) {
 	}
 	tlsConfig.ServerName = h.ServerName
 	c := &HTTPConn{auth: h.Auth, client: http.Client{
-		Transport: &http.Transport{
+		Transport: observed{&http.Transport{
 			Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsConfig, ForceAttemptHTTP2: true,
 			TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 5 * time.Minute,
 			MaxConnsPerHost: mostConns, MaxIdleConnsPerHost: mostConns, MaxResponseHeaderBytes: 64 << 10,
-		},
+		}},
 		CheckRedirect: h.follow,
 	}}
 	if c.signer, err = OpenSigner(h.Sign); err != nil {

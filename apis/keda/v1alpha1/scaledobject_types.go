@@ -46,6 +46,10 @@ type ScaledObjectList struct {
 // ScaledObjectSpec says what to scale, by which triggers and within which bounds.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.minReplicaCount) ? self.minReplicaCount : 0) <= (has(self.maxReplicaCount) ? self.maxReplicaCount : 100)",message="minReplicaCount is above maxReplicaCount, which is 100 when left out: lower the one or raise the other",fieldPath=".minReplicaCount"
+// +kubebuilder:validation:XValidation:rule="!has(self.idleReplicaCount) || self.idleReplicaCount < (has(self.minReplicaCount) ? self.minReplicaCount : 0)",message="idleReplicaCount is not below minReplicaCount, which is 0 when left out: lower the one or raise the other",fieldPath=".idleReplicaCount"
+// +kubebuilder:validation:XValidation:rule="(has(self.minReplicaCount) && self.minReplicaCount > 0) || !self.triggers.all(t, t.type in ['cpu', 'memory'])",message="cpu and memory cannot wake a workload from zero: set minReplicaCount to 1 or more, or add another trigger",fieldPath=".triggers"
+// +kubebuilder:validation:XValidation:rule="!has(self.fallback) || !self.triggers.all(t, t.type in ['cpu', 'memory'])",message="a fallback never applies to cpu and memory: remove it, or add another trigger",fieldPath=".fallback"
+// +kubebuilder:validation:XValidation:rule="!has(self.fallback) || !has(self.fallback.behavior) || self.fallback.behavior != 'scalingModifiers' || (has(self.advanced) && has(self.advanced.scalingModifiers) && has(self.advanced.scalingModifiers.formula) && size(self.advanced.scalingModifiers.formula) > 0)",message="the behavior scalingModifiers needs a formula: give spec.advanced.scalingModifiers one, or choose another behavior",fieldPath=".fallback.behavior"
 type ScaledObjectSpec struct {
 	// scaleTargetRef names the workload to scale.
 	ScaleTargetRef ScaleTarget `json:"scaleTargetRef"`
@@ -147,12 +151,17 @@ type HorizontalPodAutoscalerConfig struct {
 
 	// name is the name of the HorizontalPodAutoscaler, at most 63 characters. A new name deletes the old
 	// HorizontalPodAutoscaler and makes another. Default keda-hpa- followed by the name of the ScaledObject.
+	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	Name string `json:"name,omitempty"`
 }
 
 // ScalingModifiers makes one metric, named composite-metric, of the values of all triggers. It takes the place of
 // their own metrics in the HorizontalPodAutoscaler; cpu and memory stay beside it.
+//
+// +kubebuilder:validation:XValidation:rule="(has(self.formula) && size(self.formula) > 0) || !((has(self.target) && size(self.target) > 0) || (has(self.activationTarget) && size(self.activationTarget) > 0) || has(self.metricType))",message="write a formula over the names of the triggers, or remove scalingModifiers",fieldPath=".formula"
+// +kubebuilder:validation:XValidation:rule="(has(self.target) && size(self.target) > 0) || !((has(self.formula) && size(self.formula) > 0) || (has(self.activationTarget) && size(self.activationTarget) > 0) || has(self.metricType))",message="say which result of the formula to scale to, or remove scalingModifiers",fieldPath=".target"
+// +kubebuilder:validation:XValidation:rule="!has(self.target) || size(self.target) == 0 || (self.target.matches('^[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$') && double(self.target) > 0.0)",message="set target to a number above 0",fieldPath=".target"
 type ScalingModifiers struct {
 	// formula is an expression in the expr language that gives a number. Its variables are the names of the triggers,
 	// for example "queue / 10 + rate". Needed as soon as any other field of scalingModifiers is set.

@@ -287,6 +287,7 @@ type OAuth2 struct {
 	Type OAuth2Type `json:"type"`
 
 	// clientId is the id of the client.
+	// +kubebuilder:validation:MinLength=1
 	ClientID string `json:"clientId"`
 
 	// clientSecret says where the secret of the client is.
@@ -294,6 +295,7 @@ type OAuth2 struct {
 	ClientSecret *CredentialSource `json:"clientSecret,omitempty"`
 
 	// tokenUrl is the absolute URL, http or https, that gives the token.
+	// +kubebuilder:validation:XValidation:rule="self.matches('(?i)^https?://[^/?#]')",message="write tokenUrl as an absolute URL, for example https://login.example.com/token"
 	TokenURL string `json:"tokenUrl"`
 
 	// scopes are the scopes to ask for.

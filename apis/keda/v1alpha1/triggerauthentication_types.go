@@ -77,6 +77,11 @@ type ClusterTriggerAuthenticationList struct {
 // gcpSecretManager, awsSecretManager, boundServiceAccountToken, oauth2.
 type TriggerAuthenticationSpec struct {
 	// podIdentity has triggers sign in by the identity of a pod instead of by a password or key.
+	// +kubebuilder:validation:XValidation:rule="self.provider != 'azure-workload' || !has(self.identityId) || size(self.identityId) > 0",message="set identityId to a client id, or remove it to use that of the pod",fieldPath=".identityId"
+	// +kubebuilder:validation:XValidation:rule="self.provider != 'azure-workload' || !has(self.identityTenantId) || size(self.identityTenantId) > 0",message="set identityTenantId to a tenant id, or remove it to use that of the pod",fieldPath=".identityTenantId"
+	// +kubebuilder:validation:XValidation:rule="self.provider != 'azure-workload' || !has(self.identityAuthorityHost) || size(self.identityAuthorityHost) == 0 || (has(self.identityTenantId) && size(self.identityTenantId) > 0)",message="set identityTenantId to the tenant to sign in to at identityAuthorityHost, or remove identityAuthorityHost",fieldPath=".identityTenantId"
+	// +kubebuilder:validation:XValidation:rule="self.provider != 'aws' || !has(self.roleArn) || size(self.roleArn) == 0 || !has(self.identityOwner) || self.identityOwner != 'workload'",message="remove roleArn to use the role of the workload, or set identityOwner to keda",fieldPath=".roleArn"
+	// +kubebuilder:validation:XValidation:rule="self.provider != 'aws' || !has(self.externalID) || size(self.externalID) == 0 || (has(self.roleArn) && size(self.roleArn) > 0)",message="set roleArn to the role that externalID belongs to, or remove externalID",fieldPath=".roleArn"
 	// +optional
 	PodIdentity *AuthPodIdentity `json:"podIdentity,omitempty"`
 

@@ -12,6 +12,8 @@ const (
 )
 
 // ScaleTriggers is one source of events or of load, and how to read it.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.useCachedMetrics) || !self.useCachedMetrics || !(self.type in ['cpu', 'memory', 'cron'])",message="triggers of type cpu, memory and cron are never cached: remove useCachedMetrics",fieldPath=".useCachedMetrics"
 type ScaleTriggers struct {
 	// type is the kind of source, for example "kafka", "rabbitmq", "prometheus" or "cron".
 	// It decides which keys metadata may hold.

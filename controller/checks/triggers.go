@@ -1,4 +1,4 @@
-package manifests
+package checks
 
 import (
 	"errors"
@@ -10,90 +10,82 @@ import (
 	"github.com/freshet-io/freshet/scalers/param"
 )
 
+// object is the one whose triggers are checked.
+type object struct {
+	kind, namespace, name string
+	formula               bool
+	around                Around
+}
+
 // triggers checks the parameters of every trigger with the decoder that the
-// controller uses, and tells the metrics of those that are good.
-func (s *subject) triggers(triggers []kedav1alpha1.ScaleTriggers, formula bool) {
+// controllers use, and tells the metrics of those that are good.
+func (r *Result) triggers(o *object, triggers []kedav1alpha1.ScaleTriggers) {
 	for i := range triggers {
-		s.trigger(i, &triggers[i], formula)
+		r.trigger(o, i, &triggers[i])
 	}
 }
 
-func (s *subject) trigger(i int, t *kedav1alpha1.ScaleTriggers, formula bool) {
+func (r *Result) trigger(o *object, i int, t *kedav1alpha1.ScaleTriggers) {
 	at := fmt.Sprintf("spec.triggers[%d]", i)
-	in, identity := s.input(at, t)
+	in, identity := r.input(o, at, t)
 	c, notices, err := scalers.Check(t.Type, in, scalers.Setting{
-		Object: scalers.ObjectRef{Kind: s.kind(), Namespace: s.namespace(), Name: s.document.name()},
-		Index:  i, Name: t.Name, MetricType: t.MetricType, Formula: formula, Identity: identity,
+		Object: scalers.ObjectRef{Kind: o.kind, Namespace: o.namespace, Name: o.name},
+		Index:  i, Name: t.Name, MetricType: t.MetricType, Formula: o.formula, Identity: identity,
 	})
 	for _, n := range notices {
-		s.find(Warning, at+".metadata."+n.Key, n.Message)
+		r.Warnings = append(r.Warnings, Finding{Field: at + ".metadata." + n.Key, Message: n.Message})
 	}
-	if err != nil {
-		if c.Kind == nil {
-			s.find(Fault, at+".type", err.Error())
-			return
-		}
-		s.parameterFaults(at, err)
-		return
+	switch {
+	case err == nil:
+		r.Metrics = append(r.Metrics, metric(i, t, c))
+	case c.Kind == nil:
+		r.Faults = append(r.Faults, Finding{Field: at + ".type", Message: err.Error(), Reason: ReasonTriggerMetadata})
+	default:
+		r.parameterFaults(at, t, err)
 	}
-	s.object.Metrics = append(s.object.Metrics, metric(i, t, c))
 }
 
-// input is what the trigger is given, as far as the files show it.
-func (s *subject) input(at string, t *kedav1alpha1.ScaleTriggers) (param.Input, scalers.Identity) {
+// input is what the trigger is given, as far as it can be seen.
+func (r *Result) input(o *object, at string, t *kedav1alpha1.ScaleTriggers) (param.Input, scalers.Identity) {
 	in := param.Input{Metadata: t.Metadata}
-	if t.AuthenticationRef == nil {
+	ref := t.AuthenticationRef
+	if ref == nil {
 		in.Unseen = func(place param.Origin, _ string) bool { return place == param.Env }
 		return in, scalers.Identity{}
 	}
-	ref := t.AuthenticationRef
-	spec := s.others.authentication(s.namespace(), ref)
-	if spec == nil {
-		s.find(Warning, at+".authenticationRef", fmt.Sprintf(
-			"names %s %s, which is not in these files: what it gives could not be checked", ref.EffectiveKind(), ref.Name))
+	given := o.around.Given(ref)
+	if given == nil {
+		r.Warnings = append(r.Warnings, Finding{Field: at + ".authenticationRef", Message: fmt.Sprintf(
+			"names %s %s, which %s: what it gives could not be checked", ref.EffectiveKind(), ref.Name, o.around.Absent)})
 		in.Unseen = func(param.Origin, string) bool { return true }
 		return in, scalers.Identity{}
 	}
-	given := s.others.given(s.namespace(), spec)
-	in.Auth = given.seen
-	in.Unseen = func(place param.Origin, name string) bool { return place == param.Env || given.unseen[name] }
-	identity := scalers.Identity{}
-	if p := spec.PodIdentityProvider(); p != kedav1alpha1.PodIdentityProviderNone {
-		identity.Provider = string(p)
-	}
-	return in, identity
+	in.Auth, in.Unseen = given.seen, given.hides
+	return in, given.identity
 }
 
 // parameterFaults tells each fault in a trigger's parameters where it is.
-func (s *subject) parameterFaults(at string, err error) {
+func (r *Result) parameterFaults(at string, t *kedav1alpha1.ScaleTriggers, err error) {
+	add := func(path, message string) {
+		r.Faults = append(r.Faults, Finding{Field: path, Message: message, Reason: ReasonTriggerMetadata})
+	}
 	var faults param.Faults
 	if !errors.As(err, &faults) {
 		for _, e := range split(err) {
-			s.find(Fault, at+".metadata", e.Error())
+			add(at+".metadata", e.Error())
 		}
 		return
 	}
 	for _, f := range faults {
 		path := at + ".metadata"
 		for _, key := range []string{f.Key, f.Key + "FromEnv"} {
-			if child(s.node, "spec") != nil && s.has(path+"."+key) {
+			if _, ok := t.Metadata[key]; ok {
 				path += "." + key
 				break
 			}
 		}
-		s.find(Fault, path, f.Error())
+		add(path, f.Error())
 	}
-}
-
-// has tells whether the object has the field.
-func (s *subject) has(path string) bool {
-	node := s.node
-	for _, step := range steps(path) {
-		if node, _ = step.in(node); node == nil {
-			return false
-		}
-	}
-	return true
 }
 
 // split returns the errors that were joined in err.
