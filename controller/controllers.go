@@ -6,6 +6,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
@@ -74,6 +75,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		Events:    events.Recorder{Sink: mgr.GetEventRecorder("freshet")},
 		Version:   o.Build.Version,
 		Workers:   o.Workers,
+		Patience:  300 * time.Millisecond,
 		Wakeups:   o.Wakeups,
 	}}
 	if err := c.ScaledObject.Register(ctx, mgr); err != nil {

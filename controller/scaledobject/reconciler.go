@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,6 +51,9 @@ type Reconciler struct {
 	Version string
 	// Workers is how many objects are reconciled at a time.
 	Workers int
+	// Patience is how long nothing is said of an object that is new and was not read
+	// yet, so that one status tells of its first readings too.
+	Patience time.Duration
 	// Wakeups causes reconciles from outside.
 	Wakeups *Wakeups
 
@@ -116,6 +120,16 @@ const (
 	conflictRecheck = 5 * time.Millisecond
 )
 
+// errEarly tells that there is nothing to say of an object yet.
+var errEarly = errors.New("the triggers are being read for the first time")
+
+// early tells whether the object is new, and its triggers are about to be read.
+func (r *Reconciler) early(so *kedav1alpha1.ScaledObject, triggers []*trigger, now time.Time) bool {
+	unread := func(t *trigger) bool { return t.err == nil && t.slot != nil && !t.slot.Reading().Known() }
+	return so.Status.HpaName == "" && slices.ContainsFunc(triggers, unread) &&
+		now.Sub(r.ownedSince(Key(client.ObjectKeyFromObject(so)), now)) < r.Patience
+}
+
 // decideAndReport brings the object as far as it goes and says on it how far
 // that is. The error is a conflict when the decision was made on old knowledge.
 func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules) (time.Duration, error) {
@@ -128,6 +142,8 @@ func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.Scale
 	recheck, err := r.progress(ctx, so, triggers, ru, now)
 	var f *fault
 	switch {
+	case errors.Is(err, errEarly): // the first readings cause a reconcile
+		return r.Patience, nil
 	case errors.As(err, &f):
 		r.reportFault(so, f, now)
 		recheck, err = faultRecheck, nil
@@ -146,8 +162,11 @@ func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.Scale
 // user has to change something. recheck is when time alone may change the
 // outcome; 0 is never.
 func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules, now time.Time) (recheck time.Duration, err error) {
+	early := r.early(so, triggers, now)
 	summarize(so, triggers)
-	r.reportWarnings(so, triggers, now)
+	if !early {
+		r.reportWarnings(so, triggers, now)
+	}
 	tgt, err := r.check(ctx, so)
 	if err != nil {
 		return 0, err
@@ -170,6 +189,9 @@ func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject
 	hpa, err := r.ensureHPA(ctx, so, tgt.GVKR, triggers, s.decide(now).Outcome, replicas)
 	if err != nil {
 		return 0, err
+	}
+	if early {
+		return 0, errEarly
 	}
 	so.Status.HpaName = so.HPAName()
 	mirrorHPA(so, hpa, now)

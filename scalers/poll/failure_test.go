@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -464,6 +467,24 @@ func TestNewTriggersOfADeadSource(t *testing.T) {
 			if r := s.last(); !errors.Is(r.Err, down) {
 				t.Errorf("after ten seconds %s is given %+v", key, r)
 			}
+		}
+	})
+}
+
+// The text of a failure that goes on stays the same, whatever our end of the
+// connection is.
+func TestErrorsDoNotTellOurPort(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t, poll.Options{}).run()
+		cause := &net.OpError{
+			Op: "read", Net: "tcp", Source: &net.TCPAddr{IP: net.IPv6loopback, Port: 4711}, Addr: &net.TCPAddr{IP: net.IPv6loopback, Port: 6379}, Err: syscall.ECONNRESET,
+		}
+		w.backend.setRead(refuse(fmt.Errorf("the connection ended: %w", cause)))
+		s := w.one("a", single, time.Minute, "orders")
+		pass(time.Second)
+		err := s.last().Err
+		if err == nil || !strings.HasSuffix(err.Error(), "the connection ended: read tcp [::1]:6379: connection reset by peer") || !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the error is %v", err)
 		}
 	})
 }

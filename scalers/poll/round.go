@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/freshet-io/freshet/scalers"
@@ -391,13 +392,31 @@ func (e *Engine) logPanic(src *source, err error) bool {
 	return true
 }
 
-// explain names the source and, for a deadline, how long it was.
+// explain names the source and, for a deadline, how long it was. What the text says
+// of a failure that goes on stays the same: it stands in conditions.
 func (e *Engine) explain(src *source, err error) error {
 	if err == nil {
 		return nil
 	}
+	err = &steadyError{err, ownPort.ReplaceAllString(err.Error(), "")}
 	if scalers.IsTimeout(err) {
 		return scalers.UnavailableError("reading %s: no answer within %s: %w", src.ref.Name, e.opts.Timeout, err)
 	}
 	return fmt.Errorf("reading %s: %w", src.ref.Name, err)
 }
+
+// ownPort is our end of a connection in the text of a network error: another one
+// each time.
+var ownPort = regexp.MustCompile(`(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:.%]+\]):\d+->`)
+
+// steadyError is an error with another text.
+type steadyError struct {
+	error
+	text string
+}
+
+// Error is the text.
+func (e *steadyError) Error() string { return e.text }
+
+// Unwrap returns the error.
+func (e *steadyError) Unwrap() error { return e.error }
