@@ -3,6 +3,8 @@ package scaledobject
 import (
 	"testing"
 	"time"
+
+	"github.com/freshet-io/freshet/scalers/poll"
 )
 
 // TestEarly: nothing is said of an object that is new until its triggers were
@@ -28,4 +30,22 @@ func TestEarly(t *testing.T) {
 			w.expectWrites()
 		})
 	}
+}
+
+// TestRestartSaysNothing: a replica that begins to own an object writes nothing when
+// what it reads is what was known.
+func TestRestartSaysNothing(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
+	w.settle("orders")
+	w.read("orders", 0, 0)
+	w.settle("orders")
+	w.writes = nil
+	leader := poll.NewLeader("next")
+	leader.Elect()
+	w.restart(leader)
+	w.r.Patience = time.Minute
+	w.settle("orders")
+	w.read("orders", 0, 0)
+	w.settle("orders")
+	w.expectWrites()
 }

@@ -52,7 +52,8 @@ type Reconciler struct {
 	// Workers is how many objects are reconciled at a time.
 	Workers int
 	// Patience is how long nothing is said of an object that is new and was not read
-	// yet, so that one status tells of its first readings too.
+	// yet, so that one status tells of its first readings too. After a restart it
+	// keeps objects from being written twice without a change.
 	Patience time.Duration
 	// Wakeups causes reconciles from outside.
 	Wakeups *Wakeups
@@ -120,14 +121,23 @@ const (
 	conflictRecheck = 5 * time.Millisecond
 )
 
+// knownObject is how many times as patient one is with an object of which something
+// is said: a source that does not answer takes seconds to say so.
+const knownObject = 20
+
 // errEarly tells that there is nothing to say of an object yet.
 var errEarly = errors.New("the triggers are being read for the first time")
 
-// early tells whether the object is new, and its triggers are about to be read.
+// early tells whether the triggers of an object are about to be read for the first
+// time since this replica owns it: there is nothing to say then. What was said
+// before it did stays for longer.
 func (r *Reconciler) early(so *kedav1alpha1.ScaledObject, triggers []*trigger, now time.Time) bool {
 	unread := func(t *trigger) bool { return t.err == nil && t.slot != nil && !t.slot.Reading().Known() }
-	return so.Status.HpaName == "" && slices.ContainsFunc(triggers, unread) &&
-		now.Sub(r.ownedSince(Key(client.ObjectKeyFromObject(so)), now)) < r.Patience
+	patience := r.Patience
+	if so.Status.HpaName != "" {
+		patience *= knownObject
+	}
+	return slices.ContainsFunc(triggers, unread) && now.Sub(r.ownedSince(Key(client.ObjectKeyFromObject(so)), now)) < patience
 }
 
 // decideAndReport brings the object as far as it goes and says on it how far
