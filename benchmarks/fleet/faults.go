@@ -119,7 +119,7 @@ func (r *faultRun) measure(ctx context.Context) error {
 	}
 	r.replicas.takeChanges()
 	f := &faultFigures{}
-	before, late, err := r.lookAtCadence(ctx)
+	before, late, err := r.lookAtCadence(ctx, r.options.window)
 	if err != nil {
 		return err
 	}
@@ -130,30 +130,36 @@ func (r *faultRun) measure(ctx context.Context) error {
 		}
 		r.proxies[i].resetMost()
 	}
-	r.log("of %d sources one is dead, one silent, and one answers after %s: looking on for %s", sourceCount, slowAnswer, r.options.window)
+	r.log("of %d sources one is dead, one silent, and one answers after %s: looking on for %s and %s", sourceCount, slowAnswer, r.options.settle, r.options.window)
 	said := r.selfLateness(ctx)
-	during, late, err := r.lookAtCadence(ctx)
+	beginning, lateFirst, err := r.lookAtCadence(ctx, r.options.settle) // every failing object is told so
+	if err != nil {
+		return err
+	}
+	during, late, err := r.lookAtCadence(ctx, r.options.window)
 	self, selfErr := said()
 	if err != nil {
 		return err
 	}
+	late = append(late, lateFirst...)
 	if selfErr != nil {
 		r.log("its own word on lateness is not known: %v", selfErr)
 	}
-	f.During, f.Lateness, f.Gaps, f.SelfLateness = *during, spreadOf(late), len(late), self
+	f.Beginning, f.During, f.Lateness, f.Gaps, f.SelfLateness = *beginning, *during, spreadOf(late), len(late), self
 	if f.Before.CPUPercent > 0 {
+		f.CPURatioFirst = round(f.Beginning.CPUPercent / f.Before.CPUPercent)
 		f.CPURatio = round(f.During.CPUPercent / f.Before.CPUPercent)
 	}
 	r.result.Faults = f
-	r.log("the other seven: late by p50 %.3f s, p99 %.3f s, max %.3f s (before: p99 %.3f s) in %d gaps; CPU %.2f %% after %.2f %%",
-		f.Lateness.P50, f.Lateness.P99, f.Lateness.Max, f.LatenessFrom.P99, f.Gaps, f.During.CPUPercent, f.Before.CPUPercent)
+	r.log("the other seven: late by p50 %.3f s, p99 %.3f s, max %.3f s (before: p99 %.3f s) in %d gaps; CPU %.2f %%, as they begin %.2f %%, after %.2f %%",
+		f.Lateness.P50, f.Lateness.P99, f.Lateness.Max, f.LatenessFrom.P99, f.Gaps, f.During.CPUPercent, f.Beginning.CPUPercent, f.Before.CPUPercent)
 	return nil
 }
 
-// lookAtCadence measures for the window how the healthy sources are read.
-func (r *faultRun) lookAtCadence(ctx context.Context) (*usage, []time.Duration, error) {
+// lookAtCadence measures for a while how the healthy sources are read.
+func (r *faultRun) lookAtCadence(ctx context.Context, while time.Duration) (*usage, []time.Duration, error) {
 	r.gaps.start(r.healthy, time.Now())
-	u, err := r.usageOver(ctx, r.options.window)
+	u, err := r.usageOver(ctx, while)
 	return u, r.gaps.late(r.healthy, r.set.interval, time.Now()), err
 }
 

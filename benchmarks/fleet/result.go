@@ -94,7 +94,10 @@ type activationFigures struct {
 // faultFigures are of the same objects before, while and after three of their
 // ten sources are broken.
 type faultFigures struct {
-	Before       usage  `json:"before"`
+	Before usage `json:"before"`
+	// Beginning is the settle time after the sources broke, in which it is written on
+	// each object that it fails, and During the window after that.
+	Beginning    usage  `json:"beginning"`
 	During       usage  `json:"during"`
 	LatenessFrom spread `json:"latenessBefore"`
 	// Lateness is by how many seconds the healthy sources' keys were read later
@@ -103,7 +106,9 @@ type faultFigures struct {
 	Gaps     int    `json:"gaps"`
 	// SelfLateness is what the measured process says, when it was asked.
 	SelfLateness *spread `json:"selfLateness,omitempty"`
-	CPURatio     float64 `json:"cpuRatio"`
+	// CPURatio is During against Before, and CPURatioFirst Beginning.
+	CPURatio      float64 `json:"cpuRatio"`
+	CPURatioFirst float64 `json:"cpuRatioFirst"`
 	// Fresh are seconds from the moment that all sources were back until each
 	// object's metric was the number that was pushed then.
 	Fresh          spread `json:"fresh"`

@@ -82,7 +82,8 @@ func faultRows(r *result) []row {
 			rows = append(rows, row{Name: "faults: the same by its own word, p99", Unit: "s", Ours: f.SelfLateness.P99})
 		}
 		if f.Before.Processes > 0 {
-			rows = append(rows, row{Name: "faults: CPU, against that without", Unit: "×", Ours: f.CPURatio}.bound(1.5))
+			rows = append(rows, row{Name: "faults: CPU as they begin, against that without", Unit: "×", Ours: f.CPURatioFirst},
+				row{Name: "faults: CPU while they last, against that without", Unit: "×", Ours: f.CPURatio}.bound(1.5))
 		}
 		rows = append(rows,
 			row{Name: "faults over: every reading fresh after", Unit: "s", Ours: f.Fresh.Max}.bound(10),
