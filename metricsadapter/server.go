@@ -2,12 +2,15 @@ package metricsadapter
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/spf13/pflag"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	basecmd "sigs.k8s.io/custom-metrics-apiserver/pkg/cmd"
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/cmd/options"
 )
@@ -29,6 +32,9 @@ type Options struct {
 // authorized by the cluster.
 type Server struct {
 	server *genericapiserver.GenericAPIServer
+	// proxy is whom the front proxy's certificate is verified by; nil when the
+	// cluster names nobody.
+	proxy dynamiccertificates.CAContentProvider
 }
 
 // allowFor is how long a caller that was allowed to read a metric stays so, as
@@ -66,7 +72,21 @@ func NewServer(o Options, p *Provider) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the metrics adapter: %w", err)
 	}
-	return &Server{server.GenericAPIServer}, nil
+	s := &Server{server: server.GenericAPIServer}
+	if headers := config.GenericConfig.Authentication.RequestHeaderConfig; headers != nil {
+		s.proxy = headers.CAContentProvider
+	}
+	return s, nil
+}
+
+// Ready returns nil once the API server is recognized as what passes on queries of
+// others. Until then, for a moment after the start, they would be refused as those
+// of strangers.
+func (s *Server) Ready(*http.Request) error {
+	if s.proxy != nil && len(s.proxy.CurrentCABundleContent()) == 0 {
+		return errors.New("the authority of the front proxy is not read yet from the ConfigMap kube-system/extension-apiserver-authentication")
+	}
+	return nil
 }
 
 // Run serves until ctx ends and answers what is in flight.

@@ -101,7 +101,7 @@ func run(ctx context.Context, o *options) error {
 		return err
 	}
 	if err := errors.Join(mgr.Add(everywhere(engine.Run)), mgr.Add(everywhere(adapter.Run)),
-		addProbes(mgr, engine, controllers)); err != nil {
+		addProbes(mgr, engine, controllers, adapter)); err != nil {
 		return fmt.Errorf("assembling: %w", err)
 	}
 	log.Info("starting", "version", buildVersion(), "identity", identity)
@@ -185,7 +185,7 @@ func (f everywhere) NeedLeaderElection() bool { return false }
 
 // addProbes makes liveness mean that the schedule moves, and readiness that the
 // adapter answers for every object.
-func addProbes(mgr manager.Manager, engine *poll.Engine, c *controller.Controllers) error {
+func addProbes(mgr manager.Manager, engine *poll.Engine, c *controller.Controllers, adapter *metricsadapter.Server) error {
 	const longest = 30 * time.Second
 	started := time.Now()
 	alive := func(*http.Request) error {
@@ -204,5 +204,6 @@ func addProbes(mgr manager.Manager, engine *poll.Engine, c *controller.Controlle
 		}
 		return c.ScaledObject.Warm(req.Context())
 	}
-	return errors.Join(mgr.AddHealthzCheck("schedule", alive), mgr.AddReadyzCheck("warm", ready), mgr.AddReadyzCheck("schedule", alive))
+	return errors.Join(mgr.AddHealthzCheck("schedule", alive), mgr.AddReadyzCheck("warm", ready), mgr.AddReadyzCheck("schedule", alive),
+		mgr.AddReadyzCheck("adapter", adapter.Ready))
 }

@@ -11,12 +11,16 @@ import (
 const (
 	ScaledObjectReady        = "ScaledObjectReady"
 	ScaledObjectCheckFailed  = "ScaledObjectCheckFailed"
+	ScaledObjectUpdateFailed = "ScaledObjectUpdateFailed"
 	ScaledObjectDeleted      = "ScaledObjectDeleted"
 	ScaledObjectPaused       = "ScaledObjectPaused"
 	ScaledObjectUnpaused     = "ScaledObjectUnpaused"
 	FallbackActivated        = "ScaledObjectFallbackActivated"
 	FallbackDeactivated      = "ScaledObjectFallbackDeactivated"
+	ScalersStarted           = "KEDAScalersStarted"
+	ScalersStopped           = "KEDAScalersStopped"
 	ScalerFailed             = "KEDAScalerFailed"
+	MetricSourceFailed       = "KEDAMetricSourceFailed"
 	ScalerInfo               = "KEDAScalerInfo"
 	TargetActivated          = "KEDAScaleTargetActivated"
 	TargetActivationFailed   = "KEDAScaleTargetActivationFailed"
@@ -28,6 +32,8 @@ const (
 const (
 	actionReconcile = "Reconcile"
 	actionScale     = "Scale"
+	actionStart     = "ScalersWatchStarted"
+	actionStop      = "ScalersWatchStopped"
 )
 
 // Recorder records events on objects.
@@ -54,4 +60,14 @@ func (r Recorder) Scaled(obj runtime.Object, reason, message string) {
 // ScaleFailed records that the target of obj could not be scaled.
 func (r Recorder) ScaleFailed(obj runtime.Object, reason, message string) {
 	r.Sink.Eventf(obj, nil, corev1.EventTypeWarning, reason, actionScale, "%s", message)
+}
+
+// Started records that the triggers of obj begin to be read.
+func (r Recorder) Started(obj runtime.Object, message string) {
+	r.Sink.Eventf(obj, nil, corev1.EventTypeNormal, ScalersStarted, actionStart, "%s", message)
+}
+
+// Stopped records that the triggers of obj are not read any more.
+func (r Recorder) Stopped(obj runtime.Object, message string) {
+	r.Sink.Eventf(obj, nil, corev1.EventTypeNormal, ScalersStopped, actionStop, "%s", message)
 }

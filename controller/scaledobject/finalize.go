@@ -48,6 +48,9 @@ func (r *Reconciler) finalize(ctx context.Context, so *kedav1alpha1.ScaledObject
 	if err := r.Client.Patch(ctx, so, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("removing finalizer: %w", err)
 	}
+	if so.Status.HpaName != "" {
+		r.Events.Stopped(so, "Stopped scalers watch")
+	}
 	r.Events.Warn(so, events.ScaledObjectDeleted, "ScaledObject was deleted")
 	return ctrl.Result{}, nil
 }

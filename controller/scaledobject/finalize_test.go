@@ -41,7 +41,10 @@ func (w *world) outlast(name string) error {
 	return err
 }
 
-const deletedEvent = "Warning ScaledObjectDeleted: ScaledObject was deleted"
+const (
+	deletedEvent = "Warning ScaledObjectDeleted: ScaledObject was deleted"
+	stoppedEvent = "Normal KEDAScalersStopped: Stopped scalers watch"
+)
 
 func TestFinalize(t *testing.T) {
 	cases := []struct {
@@ -60,7 +63,7 @@ func TestFinalize(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.expectWrites("delete HorizontalPodAutoscaler", "patch ScaledObject")
-			w.expectEvents(deletedEvent)
+			w.expectEvents(stoppedEvent, deletedEvent)
 			w.expectScaled(tc.scaled...)
 			if got := w.replicas("orders"); got != tc.replicas {
 				t.Errorf("the Deployment has %d replicas, want %d", got, tc.replicas)
@@ -110,16 +113,16 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 			if err := w.client.Delete(w.Context(), newDeployment("orders", 0)); err != nil {
 				w.Fatal(err)
 			}
-		}, []string{gone, deletedEvent}},
+		}, []string{gone, stoppedEvent, deletedEvent}},
 		{"the HPA is gone", func(w *world) {
 			if err := w.client.Delete(w.Context(), w.hpa("keda-hpa-orders")); err != nil {
 				w.Fatal(err)
 			}
-		}, []string{deletedEvent}},
+		}, []string{stoppedEvent, deletedEvent}},
 		{"the spec names another target by now", func(w *world) {
 			so := w.object("orders")
 			w.change(so, func() { so.Spec.ScaleTargetRef.Kind = "Machine" })
-		}, []string{deletedEvent}},
+		}, []string{stoppedEvent, deletedEvent}},
 		{"the kind of the target is gone, and the status does not name the target", func(w *world) {
 			so := w.object("orders")
 			w.change(so, func() { so.Spec.ScaleTargetRef.Kind = "Machine" })
@@ -128,22 +131,22 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 				w.Fatal(err)
 			}
 		}, []string{"Warning ScaledObjectDeleted: The original replicas are not restored: scaleTargetRef names the kind Machine " +
-			"of apps/v1, which the cluster does not know: correct kind and apiVersion", deletedEvent}},
+			"of apps/v1, which the cluster does not know: correct kind and apiVersion", stoppedEvent, deletedEvent}},
 		{"the replicas are restored already", func(w *world) {
 			d := newDeployment("orders", 0)
 			w.change(d, func() { d.Spec.Replicas = new(int32(2)) })
 			w.scales.before = func() error { return errors.New("written for nothing") }
-		}, []string{deletedEvent}},
+		}, []string{stoppedEvent, deletedEvent}},
 		{"the count is not allowed any more", func(w *world) {
 			w.scales.before = func() error {
 				return apierrors.NewInvalid(schema.GroupKind{Group: "autoscaling", Kind: "Scale"}, "orders", nil)
 			}
 		}, []string{"Warning ScaledObjectDeleted: The original replicas are not restored: scaling apps/v1.Deployment shop/orders: " +
-			`Scale.autoscaling "orders" is invalid`, deletedEvent}},
+			`Scale.autoscaling "orders" is invalid`, stoppedEvent, deletedEvent}},
 		{"its triggers are broken", func(w *world) {
 			so := w.object("orders")
 			w.change(so, func() { so.Spec.Triggers[0].Type = "drawer" })
-		}, []string{deletedEvent}},
+		}, []string{stoppedEvent, deletedEvent}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
@@ -187,7 +190,7 @@ func TestFinalizeIsTriedAgain(t *testing.T) {
 			if err := w.outlast("orders"); err != nil {
 				t.Fatal(err)
 			}
-			w.expectEvents(deletedEvent)
+			w.expectEvents(stoppedEvent, deletedEvent)
 			if got := w.replicas("orders"); got != 2 {
 				t.Errorf("the Deployment has %d replicas, want 2", got)
 			}

@@ -21,7 +21,7 @@ func TestPause(t *testing.T) {
 
 	w.settle("orders")
 	w.expectWrites("delete HorizontalPodAutoscaler", "patch status of ScaledObject")
-	w.expectEvents("Normal ScaledObjectPaused: ScaledObject is paused: its HPA is removed until the annotation is")
+	w.expectEvents("Normal ScaledObjectPaused: ScaledObject is paused: its HPA is removed until the annotation is", stoppedEvent)
 	w.expectCondition("orders", kedav1alpha1.ConditionPaused, metav1.ConditionTrue, kedav1alpha1.ReasonScaledObjectPaused, "Scaling is paused by an annotation")
 	if w.hpa("keda-hpa-orders") != nil {
 		t.Error("the HPA is still there")
@@ -39,7 +39,7 @@ func TestPause(t *testing.T) {
 
 	w.annotate("orders", kedav1alpha1.AnnotationPaused, "")
 	w.settle("orders")
-	w.expectEvents("Normal ScaledObjectUnpaused: ScaledObject is no longer paused")
+	w.expectEvents("Normal ScaledObjectUnpaused: ScaledObject is no longer paused", startedEvent, builtEvent)
 	w.expectCondition("orders", kedav1alpha1.ConditionPaused, metav1.ConditionFalse, kedav1alpha1.ReasonScaledObjectUnpaused, "Scaling is no longer paused")
 	if w.hpa("keda-hpa-orders") == nil {
 		t.Error("the HPA does not come back")

@@ -64,6 +64,8 @@ type Reconciler struct {
 	owned map[poll.Key]time.Time
 	// formulas are those that were compiled.
 	formulas map[poll.Key]*compiled
+	// unwritten are the last errors of writing objects that cannot be written.
+	unwritten map[client.ObjectKey]string
 }
 
 // Key is how the engine and the store know an object.
@@ -144,6 +146,7 @@ func (r *Reconciler) early(so *kedav1alpha1.ScaledObject, triggers []*trigger, n
 // that is. The error is a conflict when the decision was made on old knowledge.
 func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules) (time.Duration, error) {
 	if err := r.adopt(ctx, so); err != nil {
+		r.tellUnwritten(so, err)
 		return 0, err
 	}
 	before := so.DeepCopy()
@@ -162,9 +165,12 @@ func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.Scale
 	case err != nil:
 		r.reportFault(so, outage(err), now)
 	}
-	if statusErr := r.writeStatus(ctx, before, so); statusErr != nil {
+	statusErr := r.writeStatus(ctx, before, so)
+	r.tellUnwritten(so, statusErr)
+	if statusErr != nil {
 		return 0, statusErr
 	}
+	r.tellWatch(before, so, triggers)
 	return recheck, err
 }
 
@@ -214,6 +220,7 @@ func (r *Reconciler) forget(key poll.Key) {
 	r.Rules.Set(key, nil)
 	r.mu.Lock()
 	delete(r.formulas, key)
+	delete(r.unwritten, Name(key))
 	r.mu.Unlock()
 	r.disown(key)
 }

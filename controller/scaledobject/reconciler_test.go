@@ -30,6 +30,7 @@ func TestLife(t *testing.T) {
 		{
 			reason: "a new object gets its finalizer, label, HPA and status", do: func() {},
 			writes: []string{"patch ScaledObject", "apply HorizontalPodAutoscaler", "patch status of ScaledObject"},
+			events: []string{startedEvent, builtEvent},
 		},
 		{
 			reason: "the queue was read, and is empty", do: func() { w.read("orders", 0, 0) },

@@ -209,9 +209,19 @@ func (r *Reconciler) reportReady(so *kedav1alpha1.ScaledObject, triggers []*trig
 	case next.IsTrue() && !old.IsTrue():
 		r.Events.Note(so, events.ScaledObjectReady, next.Message)
 	case len(broken) > 0:
-		r.Events.Warn(so, events.ScalerFailed, next.Message)
+		r.Events.Warn(so, failed(so, triggers), next.Message)
 	}
 	r.reportNotes(so, triggers, old, next)
+}
+
+// failed is the reason of the event that triggers cannot be read: of formulas, that
+// their sources cannot.
+func failed(so *kedav1alpha1.ScaledObject, triggers []*trigger) string {
+	unbuilt := slices.ContainsFunc(triggers, func(t *trigger) bool { return t.err != nil })
+	if so.ScalingModifiers() != nil && !unbuilt {
+		return events.MetricSourceFailed
+	}
+	return events.ScalerFailed
 }
 
 // reportWarnings says on the object which parameters have no effect or soon will

@@ -2,6 +2,7 @@ package scaledobject
 
 import (
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -163,14 +164,18 @@ func TestStandbyServes(t *testing.T) {
 	req, err := http.NewRequestWithContext(s.Ctx, http.MethodGet, standby.AdapterURL()+"/apis/external.metrics.k8s.io/v1beta1/namespaces/"+
 		s.Namespace+"/s0-redis-orders?labelSelector=scaledobject.keda.sh%2Fname%3Dworker", nil)
 	s.Must(err)
-	resp, err := admin.Do(req)
-	s.Must(err)
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	s.Must(err)
-	if !strings.Contains(string(body), `"value":"8"`) {
-		t.Errorf("the standby answers %s: %s", resp.Status, body)
-	}
+	s.Eventually("the standby's answer", func() error { // whose word on client certificates it reads after its start
+		resp, err := admin.Do(req)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = resp.Body.Close() }()
+		body, err := io.ReadAll(resp.Body)
+		if err == nil && !strings.Contains(string(body), `"value":"8"`) {
+			err = fmt.Errorf("%s: %s", resp.Status, body)
+		}
+		return err
+	})
 	text, err := standby.Metrics(s.Ctx)
 	s.Must(err)
 	if !strings.Contains(text, `leader_election_master_status{name="operator.keda.sh"} 0`) {
