@@ -48,6 +48,8 @@ type Error struct {
 	// RetryAfter is how long a rate limited source asked to be left alone; 0
 	// leaves it to the host.
 	RetryAfter time.Duration
+	// Empty tells that the source answered, with nothing. It is for self-metrics.
+	Empty bool
 	// Err is the cause, whose text the user reads.
 	Err error
 }
@@ -95,6 +97,12 @@ func RetryAfterOf(err error) time.Duration {
 		return e.RetryAfter
 	}
 	return 0
+}
+
+// IsEmpty tells whether err is that the source answered with nothing.
+func IsEmpty(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Empty
 }
 
 // IsTimeout tells whether err is a deadline that passed, of ours or the

@@ -94,6 +94,9 @@ type Value struct {
 	Activity float64
 	// Series are the metrics of a kind that is [Kind.Named], in place of Metric.
 	Series []Series
+	// Empty tells that the source answered with nothing, which the trigger was told
+	// to read as this number. It is for self-metrics.
+	Empty bool
 }
 
 // Series is one metric of a trigger whose source names its metrics.

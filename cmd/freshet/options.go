@@ -18,6 +18,7 @@ import (
 type options struct {
 	kubeconfig       string
 	metricsAddress   string
+	prometheus       bool
 	probeAddress     string
 	profilingAddress string
 	adapterAddress   string
@@ -42,6 +43,7 @@ type options struct {
 	minTLS      uint16
 
 	webhooks webhookOptions
+	lease    lease
 
 	// envFaults are variables of the environment that cannot be read.
 	envFaults []error
@@ -50,7 +52,7 @@ type options struct {
 // newOptions takes defaults from the environment, which KEDA's users set.
 func newOptions(getenv func(string) string) *options {
 	o := &options{
-		namespace: "keda", sourceTimeout: 3 * time.Second, workers: 16, tokenLife: time.Hour,
+		prometheus: true, namespace: "keda", sourceTimeout: 3 * time.Second, workers: 16, tokenLife: time.Hour,
 	}
 	if ns := getenv("POD_NAMESPACE"); ns != "" {
 		o.namespace = ns
@@ -69,7 +71,16 @@ func newOptions(getenv func(string) string) *options {
 	o.authFromEnv(getenv)
 	o.tlsFromEnv(getenv)
 	o.webhooksFromEnv(getenv)
+	o.leaseFromEnv(getenv)
 	return o
+}
+
+// metricsAt is the address of metrics; 0 is none.
+func (o *options) metricsAt() string {
+	if !o.prometheus {
+		return "0"
+	}
+	return o.metricsAddress
 }
 
 // envInt reads a positive integer; 0 when the variable is unset or wrong.
@@ -102,6 +113,7 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 	o.addAuthFlags(fs)
 	o.addTLSFlags(fs)
 	o.addWebhookFlags(fs)
+	o.addKEDAFlags(fs)
 	fs.DurationVar(&o.sourceTimeout, "source-timeout", o.sourceTimeout, "deadline of each call to a trigger's source (KEDA_HTTP_DEFAULT_TIMEOUT, in milliseconds)")
 	fs.IntVar(&o.workers, "workers", o.workers, "ScaledObjects that are reconciled at a time (KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES)")
 	fs.StringVar(&o.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
@@ -147,6 +159,7 @@ func (o *options) validate() error {
 	}
 	o.validateAuth(add)
 	o.validateWebhooks(add)
+	o.validateLease(add)
 	if o.sourceTimeout <= 0 {
 		add("--source-timeout is %s: every call needs a deadline above 0", o.sourceTimeout)
 	}

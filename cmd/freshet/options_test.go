@@ -50,16 +50,17 @@ func TestOptionsDefaults(t *testing.T) {
 		t.Errorf("the defaults have faults: %q", faults)
 	}
 	want := options{
-		metricsAddress: ":8080", probeAddress: ":8081", adapterAddress: "0.0.0.0", adapterPort: 6443,
+		metricsAddress: ":8080", prometheus: true, probeAddress: ":8081", adapterAddress: "0.0.0.0", adapterPort: 6443,
 		leaderElect: true, leaderElectionID: "operator.keda.sh", namespace: "keda",
 		sourceTimeout: 3 * time.Second, workers: 16, tokenLife: time.Hour, logLevel: "info", logFormat: "json",
 		authorities: []string{"/custom/ca"}, minTLS: tls.VersionTLS12,
+		lease: lease{life: 15 * time.Second, renew: 10 * time.Second, retry: 2 * time.Second},
 		webhooks: webhookOptions{
 			rotate: true, secret: "kedaorg-certs", dir: "/certs", life: 2160 * time.Hour, minTLS: tls.VersionTLS12,
 			configuration: "keda-admission", patch: true, service: "keda-admission-webhooks", domain: "cluster.local",
 		},
 	}
-	if diff := cmp.Diff(want, *o, cmp.AllowUnexported(options{}, webhookOptions{})); diff != "" {
+	if diff := cmp.Diff(want, *o, cmp.AllowUnexported(options{}, webhookOptions{}, lease{})); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
 	}
 }
@@ -124,6 +125,32 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 			},
 		},
 		{
+			reason: "the election",
+			env: map[string]string{
+				"KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION": "60s", "KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE": "40s",
+				"KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD": "5s",
+			},
+			want: func(o *options) { o.lease = lease{life: time.Minute, renew: 40 * time.Second, retry: 5 * time.Second} },
+		},
+		{
+			reason: "an election that nobody can hold, and one that is no duration",
+			env:    map[string]string{"KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION": "10s", "KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD": "2"},
+			want:   func(o *options) { o.lease.life = 10 * time.Second },
+			faults: []string{
+				`environment variable KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD is "2", which is not a duration such as 10s`,
+				"the election has a lease of 10s, a deadline of 10s and tries every 2s: the lease must be longer than the deadline, and that than 1.2 times the last",
+			},
+		},
+		{
+			reason: "KEDA's names of the log's flags, and flags that have no effect",
+			args: []string{
+				"--zap-log-level=3", "--zap-encoder=console", "--zap-time-encoding=rfc3339", "--kube-api-qps=50", "--kube-api-burst=60",
+				"--disable-compression", "--http-idle-conn-timeout=10s", "--metrics-service-bind-address=:9666",
+				"--v=0", "--logtostderr", "--k8s-cluster-name=shop", "--enable-prometheus-metrics=false",
+			},
+			want: func(o *options) { o.logLevel, o.logFormat, o.prometheus = "debug", "text", false },
+		},
+		{
 			reason: "secrets are not restricted",
 			env:    map[string]string{"KEDA_RESTRICT_SECRET_ACCESS": "false"},
 			want:   func(*options) {},
@@ -146,7 +173,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 				t.Errorf("faults (-want +got):\n%s", diff)
 			}
 			got.envFaults = nil
-			if diff := cmp.Diff(*want, *got, cmp.AllowUnexported(options{}, webhookOptions{})); diff != "" {
+			if diff := cmp.Diff(*want, *got, cmp.AllowUnexported(options{}, webhookOptions{}, lease{})); diff != "" {
 				t.Errorf("options (-want +got):\n%s", diff)
 			}
 		})
@@ -277,5 +304,19 @@ func TestTLSOptions(t *testing.T) {
 	}
 	if err := parse(t, nil, "--ca-dir", filepath.Join(dir, "missing")).applyTLS(); err != nil {
 		t.Errorf("a folder that is not there gives %v", err)
+	}
+}
+
+func TestMetricsAddress(t *testing.T) {
+	for args, want := range map[string]string{
+		"": ":8080", "--metrics-bind-address=:9000": ":9000", "--enable-prometheus-metrics=false": "0",
+	} {
+		o := parse(t, nil)
+		if args != "" {
+			o = parse(t, nil, args)
+		}
+		if got := o.metricsAt(); got != want {
+			t.Errorf("with %q metrics are served at %s, want %s", args, got, want)
+		}
 	}
 }

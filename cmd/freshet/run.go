@@ -171,13 +171,16 @@ func newManager(config *rest.Config, o *options) (manager.Manager, error) {
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
 		Cache:                         cacheOptions(o),
-		Metrics:                       metricsserver.Options{BindAddress: o.metricsAddress},
+		Metrics:                       metricsserver.Options{BindAddress: o.metricsAt()},
 		HealthProbeBindAddress:        o.probeAddress,
 		PprofBindAddress:              o.profilingAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              o.leaderElectionID,
 		LeaderElectionNamespace:       o.namespace,
 		LeaderElectionReleaseOnCancel: true, // the process ends right after
+		LeaseDuration:                 &o.lease.life,
+		RenewDeadline:                 &o.lease.renew,
+		RetryPeriod:                   &o.lease.retry,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the controllers: %w", err)

@@ -30,6 +30,9 @@ var (
 		"1 while a trigger asks for replicas, else 0.", scalerLabels, nil)
 	scalerErrors = prometheus.NewDesc("keda_scaler_detail_errors_total",
 		"Reads of a trigger that failed.", scalerLabels, nil)
+	emptyResponses = prometheus.NewDesc("keda_scaler_empty_upstream_responses_total",
+		"Reads of a trigger whose source answered with nothing: errors, or with ignoreNullValues the number 0.",
+		[]string{"namespace", "scaledResource", "triggerName", "metricName", "resourceType", "ignoreNullValues"}, nil)
 	loopLatency = prometheus.NewDesc("keda_internal_scale_loop_latency_seconds",
 		"How long after its time the last scheduled read of an object began, in seconds.", []string{"namespace", "type", "resource"}, nil)
 	objectErrors = prometheus.NewDesc("keda_scaled_object_errors_total",
@@ -104,6 +107,7 @@ func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
 		errors[key] += failed
 		late[key] = max(late[key], r.Late.Seconds())
 		counter(ch, scalerErrors, failed, labelsOf(slot.Metric)...)
+		collectEmpties(ch, slot)
 		if !r.Known() {
 			continue
 		}
@@ -127,6 +131,17 @@ func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
 	for key, n := range errors {
 		counter(ch, objectErrors, n, key.Namespace, key.Name)
 		gauge(ch, loopLatency, late[key], key.Namespace, "scaledobject", key.Name)
+	}
+}
+
+// collectEmpties tells of answers with nothing, where there were any: few sources
+// give such.
+func collectEmpties(ch chan<- prometheus.Metric, slot *store.Slot) {
+	key, empties := slot.Key(), slot.Empties()
+	for ignored, n := range map[string]uint64{"true": empties.Ignored, "false": empties.Refused} {
+		if n > 0 {
+			counter(ch, emptyResponses, float64(n), key.Namespace, key.Name, slot.Label, slot.Metric, key.Kind, ignored)
+		}
 	}
 }
 

@@ -64,12 +64,12 @@ func newStore() *store.Store {
 	orders[0].Put(scalers.Reading{Value: scalers.Number(12), Active: true, At: at, Took: 250 * time.Millisecond, Late: 10 * time.Millisecond})
 	orders[1].Put(scalers.Reading{Value: scalers.Number(7), Active: true, At: at})
 	for range 2 {
-		orders[1].Put(scalers.Reading{Err: errors.New("no answer"), At: at, Took: 3 * time.Second, Late: 500 * time.Millisecond})
+		orders[1].Put(scalers.Reading{Err: &scalers.Error{Empty: true, Err: errors.New("no result")}, At: at, Took: 3 * time.Second, Late: 500 * time.Millisecond})
 	} // orders[2] was not read yet
 	idle := s.Set(poll.Key{Kind: kedav1alpha1.KindScaledObject, Namespace: "lab", Name: "idle"}, []store.Trigger{
 		trigger(0, "s0-redis-jobs", "redisScaler", "redis"),
 	})
-	idle[0].Put(scalers.Reading{Value: scalers.Number(0), At: at, Took: time.Millisecond})
+	idle[0].Put(scalers.Reading{Value: scalers.Value{Empty: true}, At: at, Took: time.Millisecond})
 	return s
 }
 
@@ -150,6 +150,12 @@ keda_scaler_detail_errors_total{metric="s0-redis-jobs",namespace="lab",scaledObj
 keda_scaler_detail_errors_total{metric="s0-redis-orders",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0
 keda_scaler_detail_errors_total{metric="s1-kafka-orders",namespace="shop",scaledObject="orders",scaler="mine",triggerIndex="1",type="scaledobject"} 2
 keda_scaler_detail_errors_total{metric="s3-redis-returns",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="3",type="scaledobject"} 0
+`,
+	"keda_scaler_empty_upstream_responses_total": `
+# HELP keda_scaler_empty_upstream_responses_total Reads of a trigger whose source answered with nothing: errors, or with ignoreNullValues the number 0.
+# TYPE keda_scaler_empty_upstream_responses_total counter
+keda_scaler_empty_upstream_responses_total{ignoreNullValues="false",metricName="s1-kafka-orders",namespace="shop",resourceType="ScaledObject",scaledResource="orders",triggerName="mine"} 2
+keda_scaler_empty_upstream_responses_total{ignoreNullValues="true",metricName="s0-redis-jobs",namespace="lab",resourceType="ScaledObject",scaledResource="idle",triggerName="redisScaler"} 1
 `,
 	"keda_internal_scale_loop_latency_seconds": `
 # HELP keda_internal_scale_loop_latency_seconds How long after its time the last scheduled read of an object began, in seconds.

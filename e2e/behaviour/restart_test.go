@@ -114,56 +114,102 @@ func (h *histories) of(name string) []int32 {
 }
 
 // Freshet is killed at ten random moments of the life of 50 objects: each workload
-// goes through the counts that the pure decision and the HPA give it, and no other.
-// It is not parallel: the others want Freshet to run.
+// goes through the counts that the same life without a restart takes it through,
+// which are those that the pure decision and the HPA give it, and no other. It is not
+// parallel: the others want Freshet to run.
 func TestKilledTenTimes(t *testing.T) {
-	s := newScene(t)
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // moments, not secrets
-	h := s.recordAll()
-	want := map[string][]int32{}
+	lives := map[string]map[string][]int32{}
+	for name, live := range map[string]func(*life){"left alone": (*life).undisturbed, "killed": (*life).killed} {
+		t.Run(name, func(t *testing.T) {
+			l := newLife(t)
+			live(l)
+			lives[name] = l.end()
+		})
+	}
+	for name, counts := range lives["left alone"] {
+		if got := lives["killed"][name]; !slices.Equal(got, counts) {
+			t.Errorf("%s went through %v when Freshet was killed, and %v when it was left alone", name, got, counts)
+		}
+	}
+}
+
+// life is that of the mixed workload: a first half, then other lists, then a second.
+type life struct {
+	*scene
+	h    *histories
+	want map[string][]int32
+}
+
+func newLife(t *testing.T) *life {
+	l := &life{scene: newScene(t), want: map[string][]int32{}}
+	l.h = l.recordAll()
 	for i := range mixed {
 		k := &mixed[i]
-		s.fill(k.name, k.before)
+		l.fill(k.name, k.before)
 		for n := range k.count {
 			name := fmt.Sprintf("%s-%d", k.name, n)
-			s.Deployment(name, k.start)
-			so := k.object(s, name)
-			s.Create(so)
+			l.Deployment(name, k.start)
+			so := k.object(l.scene, name)
+			l.Create(so)
 			first := k.decided(so, k.start, k.before, false)
 			second := k.decided(so, first, k.after, true)
 			if k.then != 0 {
 				second = k.then
 			}
-			want[name] = slices.Compact([]int32{k.start, first, second})
+			l.want[name] = slices.Compact([]int32{k.start, first, second})
 		}
 	}
+	return l
+}
+
+func (l *life) undisturbed() {
+	l.awaitHalf(l.h, l.want)
+	l.turn()
+}
+
+func (l *life) killed() {
+	seed := uint64(time.Now().UnixNano())
+	l.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // moments, not secrets
 	for i := range 10 {
 		time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
-		s.Must(world.Freshet.Kill())
+		l.Must(world.Freshet.Kill())
 		if i == 5 { // while nobody looks
-			s.expectHalf(h, want)
-			for _, k := range mixed {
-				s.fill(k.name, k.after)
-			}
+			l.expectHalf(l.h, l.want)
+			l.turn()
 		}
 		time.Sleep(time.Duration(random.IntN(500)) * time.Millisecond)
-		s.Must(world.Freshet.Start(s.Ctx))
+		l.Must(world.Freshet.Start(l.Ctx))
 		if i == 4 {
-			s.awaitHalf(h, want)
+			l.awaitHalf(l.h, l.want)
 		}
 	}
-	s.Eventually("the counts of all workloads", func() error {
-		for name, counts := range want {
-			if got := h.of(name); !slices.Equal(got, counts) {
+}
+
+// turn begins the second half.
+func (l *life) turn() {
+	for _, k := range mixed {
+		l.fill(k.name, k.after)
+	}
+}
+
+// end returns what each workload went through, once all arrived.
+func (l *life) end() map[string][]int32 {
+	l.Eventually("the counts of all workloads", func() error {
+		for name, counts := range l.want {
+			if got := l.h.of(name); !slices.Equal(got, counts) {
 				return fmt.Errorf("%s went through %v, want %v", name, got, counts)
 			}
 		}
 		return nil
 	})
 	time.Sleep(3 * time.Second) // a sync of the HPA more
-	s.expectAll(h, want)
+	l.expectAll(l.h, l.want)
+	through := map[string][]int32{}
+	for name := range l.want {
+		through[name] = l.h.of(name)
+	}
+	return through
 }
 
 // object is the ScaledObject of that name.

@@ -2,6 +2,7 @@ package scaledobject
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -107,6 +108,62 @@ func TestExplain(t *testing.T) {
 		_, description, ok := strings.Cut(string(out), "DESCRIPTION:")
 		if !ok || len(strings.TrimSpace(description)) < 20 || strings.Contains(description, "<empty>") {
 			t.Errorf("kubectl explain %s says %s", field, out)
+		}
+	}
+}
+
+// schema is a part of what the API server publishes, by which kubectl explains.
+type schema struct {
+	Description string            `json:"description"`
+	Properties  map[string]schema `json:"properties"`
+	Items       *schema           `json:"items"`
+	Additional  json.RawMessage   `json:"additionalProperties"`
+}
+
+// silent are the paths below the schema's that have no sentence.
+func (s *schema) silent(path string, count *int) []string {
+	var all []string
+	for name, p := range s.Properties {
+		*count++
+		if strings.TrimSpace(p.Description) == "" {
+			all = append(all, path+"."+name)
+		}
+		all = append(all, p.silent(path+"."+name, count)...)
+	}
+	var values schema
+	if json.Unmarshal(s.Additional, &values) == nil { // else it is a bool
+		all = append(all, values.silent(path+"{}", count)...)
+	}
+	if s.Items != nil {
+		all = append(all, s.Items.silent(path+"[]", count)...)
+	}
+	return all
+}
+
+// So it is for each that kubectl explain --recursive lists.
+func TestExplainRecursive(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	raw, err := world.Cluster.Kubectl(s.Ctx, "get", "--raw", "/openapi/v3/apis/keda.sh/v1alpha1")
+	s.Must(err)
+	var published struct {
+		Components struct {
+			Schemas map[string]schema `json:"schemas"`
+		} `json:"components"`
+	}
+	s.Must(json.Unmarshal(raw, &published))
+	object := published.Components.Schemas["sh.keda.v1alpha1.ScaledObject"]
+	for _, part := range []string{"spec", "status"} {
+		count := 0
+		top := object.Properties[part]
+		if silent := top.silent("scaledobject."+part, &count); len(silent) > 0 {
+			t.Errorf("no sentence: %q", silent)
+		}
+		listed, err := world.Cluster.Kubectl(s.Ctx, "explain", "scaledobject."+part, "--recursive")
+		s.Must(err)
+		_, fields, _ := strings.Cut(string(listed), "FIELDS:")
+		if n := strings.Count(fields, "\t<") + strings.Count(fields, "  <"); count < 15 || n < count {
+			t.Errorf("of %s kubectl lists %d fields, and %d were looked at:\n%s", part, n, count, listed)
 		}
 	}
 }

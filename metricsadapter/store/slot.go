@@ -49,6 +49,7 @@ type Slot struct {
 	series     []scalers.Series
 	lastActive time.Time
 	errors     uint64
+	empties    Empties
 	failures   int32
 	alarm      int32
 	follower   func()
@@ -67,6 +68,7 @@ func (s *Slot) Put(r scalers.Reading) {
 		s.lastActive = r.At
 	}
 	s.failures++
+	s.empties.count(r)
 	if r.Err != nil {
 		s.errors++
 	} else {
@@ -148,6 +150,13 @@ func (s *Slot) Errors() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.errors
+}
+
+// Empties counts the readings of which the source answered with nothing.
+func (s *Slot) Empties() Empties {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.empties
 }
 
 // Failures counts the readings that failed since the last that did not.

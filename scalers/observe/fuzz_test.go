@@ -48,7 +48,8 @@ func FuzzPrometheusAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, ignore := range []bool{false, true} {
 			p := &Prometheus{IgnoreNullValues: ignore}
-			n, err := p.number(&conn.Answer{URL: "http://h", Body: body})
+			value, err := p.number(&conn.Answer{URL: "http://h", Body: body})
+			n := value.Metric
 			if math.IsNaN(n) || math.IsInf(n, 0) || err != nil && n != 0 {
 				t.Errorf("the number is %v, the error %v", n, err)
 			}

@@ -91,11 +91,7 @@ func (p *Prometheus) Read(ctx context.Context, c *conn.HTTPConn) (scalers.Value,
 	if err != nil {
 		return scalers.Value{}, promRefusal(err)
 	}
-	n, err := p.number(answer)
-	if err != nil {
-		return scalers.Value{}, err
-	}
-	return scalers.Number(n), nil
+	return p.number(answer)
 }
 
 // address is that of the query.

@@ -45,37 +45,38 @@ func promRefusal(err error) error {
 }
 
 // number is the one number in the answer.
-func (p *Prometheus) number(answer *conn.Answer) (float64, error) {
+func (p *Prometheus) number(answer *conn.Answer) (scalers.Value, error) {
 	var a promAnswer
 	if err := json.Unmarshal(answer.Body, &a); err != nil || a.Status == "" {
-		return 0, wrongContent(answer, "what the query API of Prometheus answers")
+		return scalers.Value{}, wrongContent(answer, "what the query API of Prometheus answers")
 	}
 	if a.Status != "success" {
-		return 0, scalers.UnavailableError("%s answers with the error %q: %s", answer.URL, conn.Quote(a.ErrorType), conn.Quote(a.Error))
+		return scalers.Value{}, scalers.UnavailableError("%s answers with the error %q: %s", answer.URL, conn.Quote(a.ErrorType), conn.Quote(a.Error))
 	}
 	if missing, partial := a.missing(); partial {
-		return 0, scalers.UnavailableError("%s answers in part: %s", answer.URL, missing)
+		return scalers.Value{}, scalers.UnavailableError("%s answers in part: %s", answer.URL, missing)
 	}
 	sample, err := a.sample(answer)
+	const empty = true
 	switch {
 	case err != nil:
-		return 0, err
+		return scalers.Value{}, err
 	case sample == nil:
-		return p.null("the query has no result: no series matches it")
+		return p.null(empty, "the query has no result: no series matches it")
 	case sample[1] == nil:
-		return p.null("the query has the result null")
+		return p.null(empty, "the query has the result null")
 	case sample[1] == "":
-		return p.null("the query has an empty result")
+		return p.null(empty, "the query has an empty result")
 	}
 	text, _ := sample[1].(string)
 	n, err := strconv.ParseFloat(text, 64)
 	switch {
 	case err != nil:
-		return 0, wrongContent(answer, "a number in a text")
+		return scalers.Value{}, wrongContent(answer, "a number in a text")
 	case math.IsNaN(n) || math.IsInf(n, 0):
-		return p.null("the query has the result " + text + ", which is not a finite number")
+		return p.null(!empty, "the query has the result "+text+", which is not a finite number")
 	}
-	return n, nil
+	return scalers.Number(n), nil
 }
 
 // missing tells whether the answer lacks data that the server knows of, and what
@@ -90,11 +91,14 @@ func (a *promAnswer) missing() (what string, partial bool) {
 }
 
 // null is 0 or an error, as the trigger wants it.
-func (p *Prometheus) null(what string) (float64, error) {
+func (p *Prometheus) null(empty bool, what string) (scalers.Value, error) {
 	if p.IgnoreNullValues {
-		return 0, nil
+		return scalers.Value{Empty: empty}, nil
 	}
-	return 0, scalers.ConfigurationError("%s: change the query, or set ignoreNullValues to true to read that as 0", what)
+	return scalers.Value{}, &scalers.Error{
+		Class: scalers.Configuration, Empty: empty,
+		Err: fmt.Errorf("%s: change the query, or set ignoreNullValues to true to read that as 0", what),
+	}
 }
 
 // sample is the only one of the result, or nil when there is none.

@@ -66,6 +66,13 @@ func TestPrometheusQueries(t *testing.T) {
 			}
 		})
 	}
+	for query, want := range map[string]bool{`missing`: true, `vector(0)/0`: false, `vector(0)`: false} {
+		ignored := read(t, prom(t, p.URL(), query, nil, nil))
+		refused := read(t, prom(t, p.URL(), query, m{"ignoreNullValues": "false"}, nil))
+		if ignored.Value.Empty != want || scalers.IsEmpty(refused.Err) != want {
+			t.Errorf("that the answer to %s is empty is %t and %t, want %t", query, ignored.Value.Empty, scalers.IsEmpty(refused.Err), want)
+		}
+	}
 	r := read(t, prom(t, p.URL(), `sum(requests`, nil, nil))
 	if r.Err == nil || !strings.Contains(r.Err.Error(), "parse error") {
 		t.Errorf("the error does not hold the server's own words: %v", r.Err)

@@ -36,6 +36,8 @@ type want struct {
 	Value, Activity *float64
 	// Series are the metrics of a trigger whose source names them.
 	Series []scalers.Series
+	// Empty tells that the source answered with nothing, which is read as Value.
+	Empty bool
 	// Active tells whether the trigger then is active.
 	Active *bool
 	// Error is the class of the error, Message a part of its text.
@@ -137,7 +139,7 @@ func (w *want) checkValue(t *testing.T, v scalers.Value, activation float64) {
 	if w.Error != "" {
 		t.Fatalf("got %+v, want an error of class %s", v, w.Error)
 	}
-	expected := scalers.Value{Series: w.Series}
+	expected := scalers.Value{Series: w.Series, Empty: w.Empty}
 	if w.Value != nil {
 		expected.Metric, expected.Activity = *w.Value, *w.Value
 	}

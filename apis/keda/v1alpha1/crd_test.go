@@ -43,9 +43,9 @@ func TestDescriptions(t *testing.T) {
 			walk(readCRD(t, kind), func(path string, _ bool, s *apiextensionsv1.JSONSchemaProps) {
 				text := strings.TrimSpace(s.Description)
 				switch {
-				case strings.Contains(path, ".behavior."):
 				case text == "":
 					t.Errorf("%s has no description: write a sentence above the field", path)
+				case strings.Contains(path, ".behavior."):
 				case !strings.HasSuffix(text, "."):
 					t.Errorf("%s has a description that is no sentence: %q", path, text)
 				case !strings.HasPrefix(text, path[strings.LastIndex(path, ".")+1:]+" "):
