@@ -49,7 +49,7 @@ func TestCallersOfTheFrontProxyAreVerifiedOnceInTenSeconds(t *testing.T) {
 	a := metricsadapter.RememberProxied(v, proxyHeaders, func() time.Time { return now })
 	ask := func(certificate *x509.Certificate, header http.Header, name string, asks int, err error) {
 		t.Helper()
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Header = header.Clone()
 		if certificate != nil {
 			r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}}
@@ -103,7 +103,7 @@ func TestQuickRequestsAreDescribedAsAllOthers(t *testing.T) {
 	quick := 0
 	for _, path := range []string{"shop/s0-orders", "shop/S0-Orders", "shop/status", "shop/finalize", "shop/watch", "watch/proxy", "shop/a/b", "shop/", "/x", "shop/%73", "shop//x", "namespaces/namespaces"} {
 		for _, query := range []string{label + "=orders", label + "=a.b-c", label + "==orders", label, label + "=orders,a=b", ""} {
-			r := httptest.NewRequest("GET", "/apis/external.metrics.k8s.io/v1beta1/namespaces/"+path+"?labelSelector="+url.QueryEscape(query), nil)
+			r := httptest.NewRequest(http.MethodGet, "/apis/external.metrics.k8s.io/v1beta1/namespaces/"+path+"?labelSelector="+url.QueryEscape(query), nil)
 			got := metricsadapter.QuickInfo(r, label)
 			if got == nil {
 				continue
