@@ -8,6 +8,8 @@ import (
 	_ "time/tzdata" // zones are there whatever the image holds
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/freshet-io/freshet/scalers/conn"
 )
 
 var (
@@ -45,7 +47,7 @@ func parseSchedule(text string, zone *time.Location) (schedule, error) {
 	}
 	parsed, err := cronParser.Parse(text)
 	if err != nil {
-		return schedule{}, err //nolint:wrapcheck // the caller says more
+		return schedule{}, errors.New(conn.Quote(err.Error())) // it has the text as the user wrote it
 	}
 	s := schedule{spec: parsed.(*cron.SpecSchedule), zone: zone}
 	s.spec.Location = time.UTC
