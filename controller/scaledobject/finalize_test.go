@@ -3,6 +3,7 @@ package scaledobject
 import (
 	"errors"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,14 +32,36 @@ func deleting(t *testing.T, edits ...func(*kedav1alpha1.ScaledObject)) *world {
 	return w
 }
 
-// outlast reconciles the object, and again after the grace that an HPA's last
-// sync is given.
+// outlast reconciles the object again and again, each time after the grace that an
+// HPA's last sync is given.
 func (w *world) outlast(name string) error {
-	result, err := w.reconcile(name)
-	if err == nil && result.RequeueAfter == hpaGrace {
-		_, err = w.reconcile(name)
+	for {
+		result, err := w.reconcile(name)
+		if err != nil || result.RequeueAfter == 0 || result.RequeueAfter > hpaGrace {
+			return err
+		}
+		for key := range w.r.restored {
+			w.r.restored[key] = time.Now().Add(-hpaGrace)
+		}
 	}
-	return err
+}
+
+// TestLastSyncOfTheHPA: what an HPA that was deleted writes after the replicas were
+// restored does not stay.
+func TestLastSyncOfTheHPA(t *testing.T) {
+	w := deleting(t, restores)
+	w.settle("orders") // deletes the HPA
+	if got := w.settle("orders").RequeueAfter; got <= 0 || got > hpaGrace {
+		t.Errorf("after the replicas are restored it is looked again after %s", got)
+	}
+	d := newDeployment("orders", 0)
+	w.change(d, func() { d.Spec.Replicas = new(int32(1)) })
+	if err := w.outlast("orders"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.replicas("orders"); got != 2 || w.object("orders") != nil {
+		t.Errorf("the Deployment has %d replicas, want 2; the object is %v", got, w.object("orders"))
+	}
 }
 
 const (
@@ -224,7 +247,9 @@ func TestFinalizeLeavesOthers(t *testing.T) {
 // TestFinalizePaused: an object that is paused is let go as any other.
 func TestFinalizePaused(t *testing.T) {
 	w := deleting(t, restores, withAnnotation(kedav1alpha1.AnnotationPaused, "true"))
-	w.settle("orders")
+	if err := w.outlast("orders"); err != nil {
+		t.Fatal(err)
+	}
 	if w.object("orders") != nil {
 		t.Error("the object is still there")
 	}

@@ -27,7 +27,7 @@ func (r *Reconciler) move(ctx context.Context, so *kedav1alpha1.ScaledObject, tg
 			if deleted {
 				return hpaGrace, nil
 			}
-			if err := r.tryRestore(ctx, so, events.ScaledObjectCheckFailed); err != nil {
+			if _, err := r.tryRestore(ctx, so, events.ScaledObjectCheckFailed); err != nil {
 				return 0, err
 			}
 		}

@@ -62,6 +62,8 @@ type Reconciler struct {
 	seen map[client.ObjectKey]bool
 	// owned is since when this replica owns an object and reads it on schedule.
 	owned map[poll.Key]time.Time
+	// restored is when replicas of an object that is being deleted were restored.
+	restored map[poll.Key]time.Time
 	// formulas are those that were compiled.
 	formulas map[poll.Key]*compiled
 	// unwritten are the last errors of writing objects that cannot be written.
