@@ -119,7 +119,9 @@ func (r *faultRun) measure(ctx context.Context) error {
 	}
 	r.replicas.takeChanges()
 	f := &faultFigures{}
+	said := r.selfLateness(ctx) // asked all the time, for it costs the process something
 	before, late, err := r.lookAtCadence(ctx, r.options.window)
+	_, _ = said() // it counts from when the sources are broken
 	if err != nil {
 		return err
 	}
@@ -131,7 +133,7 @@ func (r *faultRun) measure(ctx context.Context) error {
 		r.proxies[i].resetMost()
 	}
 	r.log("of %d sources one is dead, one silent, and one answers after %s: looking on for %s and %s", sourceCount, slowAnswer, r.options.settle, r.options.window)
-	said := r.selfLateness(ctx)
+	said = r.selfLateness(ctx)
 	beginning, lateFirst, err := r.lookAtCadence(ctx, r.options.settle) // every failing object is told so
 	if err != nil {
 		return err
