@@ -42,13 +42,17 @@ func (s *scene) list(name string) kedav1alpha1.ScaleTriggers {
 	}
 }
 
-// fill makes a list that many items long.
+// fill makes a list that many items long, at once: Freshet wakes on the first item
+// that it is told of.
 func (s *scene) fill(list string, n int) {
 	s.Helper()
-	s.Must(s.redis.Client().Del(s.Ctx, list).Err())
+	change := s.redis.Client().TxPipeline()
+	change.Del(s.Ctx, list)
 	for i := range n {
-		s.Must(s.redis.Client().RPush(s.Ctx, list, i).Err())
+		change.RPush(s.Ctx, list, i)
 	}
+	_, err := change.Exec(s.Ctx)
+	s.Must(err)
 }
 
 // annotate sets annotations of the ScaledObject "worker", or removes those that are

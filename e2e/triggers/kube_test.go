@@ -67,11 +67,13 @@ func TestUsage(t *testing.T) {
 	t.Parallel()
 	s := world.NewScene(t)
 	s.Deployment("worker", 0)
-	s.Create(s.ScaledObject(
+	so := s.ScaledObject(
 		kedav1alpha1.ScaleTriggers{Type: "cpu", MetricType: autoscalingv2.UtilizationMetricType, Metadata: map[string]string{"value": "60"}},
 		kedav1alpha1.ScaleTriggers{
 			Type: "memory", MetricType: autoscalingv2.AverageValueMetricType, Metadata: map[string]string{"value": "512Mi", "containerName": "worker"},
-		}))
+		})
+	so.Spec.MinReplicaCount = new(int32(1)) // without it they are refused: they wake nothing
+	s.Create(so)
 	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
 	s.ExpectCondition("worker", kedav1alpha1.ConditionActive, metav1.ConditionTrue, "ScalerActive")
 	s.ExpectReplicas("worker", 1)
