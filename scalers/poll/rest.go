@@ -44,8 +44,7 @@ func (g *group) choose(r *round) []*query {
 	for i, q := range g.queries {
 		wanted := !q.last.Known() || q.woken || q.asked || r.idle && q.restless()
 		if !wanted && r.all {
-			q.sampled = q.rests()
-			wanted = !q.sampled || !r.due.IsZero() && i%sampling == g.turn
+			wanted = !q.rests() || !r.due.IsZero() && i%sampling == g.turn
 		}
 		if wanted {
 			batch = append(batch, q)
@@ -83,11 +82,10 @@ func (g *group) size(r *round) int {
 	return min(len(g.queries), 16)
 }
 
-// heard notes what was found of q, which the source had said it would tell of.
-// The reading is not recorded yet.
+// heard notes what the source says of changes to q, and whether it told of the one
+// that was found. The reading is not recorded yet.
 func (e *Engine) heard(q *query, res scalers.Result) {
-	lied := q.sampled && q.told == scalers.ToldAll && !q.stirred && res.Err == nil && res.Value.Activity > q.threshold
-	q.sampled = false
+	lied := q.told == scalers.ToldAll && q.idle() && !q.stirred && res.Err == nil && res.Value.Activity > q.threshold
 	q.told = res.Told
 	if q.stirred {
 		q.told = scalers.ToldNothing

@@ -140,8 +140,6 @@ type query struct {
 	// it told of one since that began.
 	told    scalers.Told
 	stirred bool
-	// sampled tells that it is read to see whether the source tells.
-	sampled bool
 	// unwatch ends the watch; nil when there is none. rewatch has it begin anew.
 	unwatch, rewatch context.CancelFunc
 }
