@@ -41,8 +41,8 @@ func BenchmarkEvent(b *testing.B) {
 		b.Run(fmt.Sprintf("triggers=%d", n), func(b *testing.B) {
 			server := start(b, servers.ExternalOptions{})
 			before, heap := runtime.NumGoroutine(), heapInUse()
-			engine := run(b, poll.Options{})
-			all := make([]*last, n)
+			engine := scalertest.Engine(b, poll.Options{})
+			all := make([]*scalertest.Sink, n)
 			for i := range all {
 				object := fmt.Sprint("worker", i)
 				server.Set(object, of("q", 5, 1))
@@ -50,7 +50,7 @@ func BenchmarkEvent(b *testing.B) {
 			}
 			eventually(b, "all streams", func() bool { return server.Streams("StreamIsActive") == n && server.Streams("StreamMetricSpec") == n })
 			for _, l := range all {
-				until(b, l, "the first reading", valued(1))
+				l.Until(b, "the first reading", valued(1))
 			}
 			goroutines, used := runtime.NumGoroutine()-before, heapInUse()-heap
 			var took time.Duration
@@ -64,7 +64,7 @@ func BenchmarkEvent(b *testing.B) {
 				began := time.Now()
 				server.Set(object, of("q", 5, value))
 				server.Activate(object, true)
-				for !valued(value)(l.reading()) {
+				for !valued(value)(l.Reading()) {
 					runtime.Gosched()
 				}
 				took += time.Since(began)

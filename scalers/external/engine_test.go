@@ -7,6 +7,7 @@ import (
 
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/poll"
+	"github.com/freshet-io/freshet/scalers/scalertest"
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
@@ -21,13 +22,13 @@ func TestPushIsReadAtOnce(t *testing.T) {
 	t.Parallel()
 	server := start(t, servers.ExternalOptions{})
 	server.Set("worker", of("q", 5, 0))
-	engine := run(t, poll.Options{})
+	engine := scalertest.Engine(t, poll.Options{})
 	l := set(engine, "worker", push(t, "worker", server))
-	until(t, l, "a reading", func(r scalers.Reading) bool { return r.Err == nil && !r.Active })
+	l.Until(t, "a reading", func(r scalers.Reading) bool { return r.Err == nil && !r.Active })
 	eventually(t, "the stream", func() bool { return server.Streams("StreamIsActive") == 1 })
 	server.Set("worker", of("q", 5, 12))
 	server.Activate("worker", true)
-	until(t, l, "the event's reading", func(r scalers.Reading) bool { return valued(12)(r) && r.Active })
+	l.Until(t, "the event's reading", func(r scalers.Reading) bool { return valued(12)(r) && r.Active })
 }
 
 // Other metrics are a reading too, and none of activity.
@@ -35,12 +36,12 @@ func TestMetricsAreReadAtOnce(t *testing.T) {
 	t.Parallel()
 	server := start(t, servers.ExternalOptions{})
 	server.Set("worker", of("q", 5, 1))
-	engine := run(t, poll.Options{})
+	engine := scalertest.Engine(t, poll.Options{})
 	l := set(engine, "worker", push(t, "worker", server))
-	until(t, l, "a reading", valued(1))
+	l.Until(t, "a reading", valued(1))
 	eventually(t, "the stream", func() bool { return server.Streams("StreamMetricSpec") == 1 })
 	server.Set("worker", of("orders", 7, 2))
-	r := until(t, l, "the other metric", valued(2))
+	r := l.Until(t, "the other metric", valued(2))
 	if r.Value.Series[0].Name != "orders" || r.Value.Series[0].Target != 7 || r.Active {
 		t.Errorf("the reading is %+v", r)
 	}
@@ -51,16 +52,16 @@ func TestMetricsAreReadAtOnce(t *testing.T) {
 func TestFiveHundredTriggersAreTwoConnections(t *testing.T) {
 	t.Parallel()
 	server := start(t, servers.ExternalOptions{})
-	engine := run(t, poll.Options{})
+	engine := scalertest.Engine(t, poll.Options{})
 	const triggers = 500
-	all := make([]*last, triggers)
+	all := make([]*scalertest.Sink, triggers)
 	for i := range all {
 		object := fmt.Sprintf("worker%d", i)
 		server.Set(object, of("q", 5, float64(i)))
 		all[i] = set(engine, object, push(t, object, server))
 	}
 	for i, l := range all {
-		until(t, l, "the first reading", valued(float64(i)))
+		l.Until(t, "the first reading", valued(float64(i)))
 	}
 	eventually(t, "all streams", func() bool {
 		return server.Streams("StreamIsActive") == triggers && server.Streams("StreamMetricSpec") == triggers
@@ -69,7 +70,7 @@ func TestFiveHundredTriggersAreTwoConnections(t *testing.T) {
 		server.Activate(fmt.Sprintf("worker%d", i), true)
 	}
 	for _, l := range all {
-		until(t, l, "the event's reading", func(r scalers.Reading) bool { return r.Active })
+		l.Until(t, "the event's reading", func(r scalers.Reading) bool { return r.Active })
 	}
 	if accepted, open := server.Connections(); accepted != 2 || open != 2 {
 		t.Errorf("%d connections were made, and %d are open", accepted, open)
@@ -81,9 +82,9 @@ func TestFiveHundredTriggersAreTwoConnections(t *testing.T) {
 func TestServerGoneAndBack(t *testing.T) {
 	t.Parallel()
 	server := start(t, servers.ExternalOptions{})
-	engine := run(t, poll.Options{FirstBackoff: 50 * time.Millisecond, MostBackoff: 200 * time.Millisecond})
+	engine := scalertest.Engine(t, poll.Options{FirstBackoff: 50 * time.Millisecond, MostBackoff: 200 * time.Millisecond})
 	const triggers = 100
-	all := make([]*last, triggers)
+	all := make([]*scalertest.Sink, triggers)
 	for i := range all {
 		object := fmt.Sprintf("worker%d", i)
 		server.Set(object, of("q", 5, 1))
@@ -96,7 +97,7 @@ func TestServerGoneAndBack(t *testing.T) {
 	}
 	eventually(t, "an error", func() bool {
 		for _, l := range all {
-			if l.reading().Err != nil {
+			if l.Reading().Err != nil {
 				return true
 			}
 		}
@@ -111,7 +112,7 @@ func TestServerGoneAndBack(t *testing.T) {
 	for i, l := range all {
 		server.Set(fmt.Sprintf("worker%d", i), of("q", 5, 2))
 		server.Activate(fmt.Sprintf("worker%d", i), true)
-		until(t, l, "the event's reading", func(r scalers.Reading) bool { return valued(2)(r) && r.Active })
+		l.Until(t, "the event's reading", func(r scalers.Reading) bool { return valued(2)(r) && r.Active })
 	}
 	if now, _ := server.Connections(); now-before > 6 {
 		t.Errorf("%d connections were made to a server that is back", now-before)
@@ -123,8 +124,8 @@ func TestNothingStaysOpen(t *testing.T) {
 	t.Parallel()
 	server := start(t, servers.ExternalOptions{})
 	server.Set("worker", of("q", 5, 1))
-	engine := run(t, poll.Options{})
-	until(t, set(engine, "worker", push(t, "worker", server)), "a reading", valued(1))
+	engine := scalertest.Engine(t, poll.Options{})
+	set(engine, "worker", push(t, "worker", server)).Until(t, "a reading", valued(1))
 	eventually(t, "the streams", func() bool { return server.Streams("StreamIsActive") == 1 })
 	engine.Remove(poll.Key{Kind: "ScaledObject", Name: "worker"})
 	eventually(t, "the end of all connections", func() bool {

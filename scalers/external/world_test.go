@@ -3,7 +3,6 @@ package external_test
 import (
 	"context"
 	"maps"
-	"sync"
 	"testing"
 	"time"
 
@@ -64,61 +63,12 @@ func readOn(t testing.TB, conn scalers.Conn, s *scalers.Scaler) scalers.Result {
 	return out[0]
 }
 
-// last keeps the last reading of a subscription.
-type last struct {
-	mu sync.Mutex
-	r  scalers.Reading
-}
-
-// Put takes a reading.
-func (l *last) Put(r scalers.Reading) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.r = r
-}
-
-func (l *last) reading() scalers.Reading {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.r
-}
-
-// run runs an engine until the test ends.
-func run(t testing.TB, o poll.Options) *poll.Engine {
-	t.Helper()
-	leader := poll.NewLeader("me")
-	leader.Elect()
-	o.Ownership = leader
-	engine := poll.New(o)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- engine.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return engine
-}
-
 // set makes s the only trigger of the object, read on schedule too rarely for a
 // test.
-func set(engine *poll.Engine, object string, s *scalers.Scaler) *last {
-	l := &last{}
+func set(engine *poll.Engine, object string, s *scalers.Scaler) *scalertest.Sink {
+	l := &scalertest.Sink{}
 	engine.Set(poll.Key{Kind: "ScaledObject", Name: object}, []poll.Member{{Scaler: s, Interval: time.Hour, Sink: l}})
 	return l
-}
-
-// until waits for a reading that will do.
-func until(t testing.TB, l *last, what string, will func(scalers.Reading) bool) scalers.Reading {
-	t.Helper()
-	var r scalers.Reading
-	eventually(t, what, func() bool {
-		r = l.reading()
-		return r.Known() && will(r)
-	})
-	return r
 }
 
 func eventually(t testing.TB, what string, check func() bool) {

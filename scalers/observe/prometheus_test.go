@@ -319,14 +319,14 @@ func TestPrometheusBadQueriesHurtThemselves(t *testing.T) {
 		w.add(prom(t, server.URL, query, nil, nil))
 	}
 	for i, s := range w.sinks[2:] {
-		if r := s.wait(t); r.Err != nil || r.Value.Metric != 5 {
+		if r := s.Until(t, "a reading", scalers.Reading.Known); r.Err != nil || r.Value.Metric != 5 {
 			t.Errorf("query %d: got %+v", i+1, r)
 		}
 	}
-	if r := w.sinks[0].reading(); r.Known() {
+	if r := w.sinks[0].Reading(); r.Known() {
 		t.Errorf("the others waited until the one that hangs had %+v", r)
 	}
-	if r := w.sinks[1].wait(t); scalers.ClassOf(r.Err) != scalers.Configuration {
+	if r := w.sinks[1].Until(t, "a reading", scalers.Reading.Known); scalers.ClassOf(r.Err) != scalers.Configuration {
 		t.Errorf("the wrong one: got %+v", r)
 	}
 }

@@ -60,15 +60,15 @@ func TestRedisClusterNodeGoneAndBack(t *testing.T) {
 // the cluster, which are read apart from it, from being read.
 func wantOthersRead(t *testing.T, c *servers.RedisCluster, gone *scalers.Scaler) {
 	t.Helper()
-	engine := run(t, poll.Options{FirstBackoff: 10 * time.Second})
+	engine := scalertest.Engine(t, poll.Options{FirstBackoff: 10 * time.Second})
 	down := set(engine, "gone", 20*time.Millisecond, gone)
-	until(t, down, "the failure", failed(scalers.Unavailable))
+	down.Until(t, "the failure", failed(scalers.Unavailable))
 	stream := m{"stream": "{" + keyAt(t, c, 1) + "}stream", "addresses": strings.Join(c.Addrs(), ",")}
 	up := set(engine, "there", 20*time.Millisecond, decode(t, "redis-cluster-streams", stream, nil))
 	for range 5 {
 		began := time.Now()
-		until(t, up, "readings", func(r scalers.Reading) bool { return r.Err == nil && r.At.After(began) })
-		until(t, down, "failures", func(r scalers.Reading) bool { return r.Err != nil && r.At.After(began) })
+		up.Until(t, "readings", func(r scalers.Reading) bool { return r.Err == nil && r.At.After(began) })
+		down.Until(t, "failures", func(r scalers.Reading) bool { return r.Err != nil && r.At.After(began) })
 	}
 }
 

@@ -166,7 +166,7 @@ func wantOneConnection(t *testing.T, c *servers.RedisCluster) {
 // The engine makes one connection to each node too, however many groups are read
 // at once.
 func clusterSharesConnections(t *testing.T, c *servers.RedisCluster) {
-	engine := run(t, poll.Options{PerSource: 8})
+	engine := scalertest.Engine(t, poll.Options{PerSource: 8})
 	auth := m{"username": "reader", "password": "pw"}
 	var all []*last
 	for i := range 60 {
@@ -178,7 +178,7 @@ func clusterSharesConnections(t *testing.T, c *servers.RedisCluster) {
 	}
 	for _, l := range all {
 		began := time.Now()
-		until(t, l, "readings", func(r scalers.Reading) bool { return r.Err == nil && r.At.After(began) })
+		l.Until(t, "readings", func(r scalers.Reading) bool { return r.Err == nil && r.At.After(began) })
 	}
 	wantOneConnection(t, c)
 }

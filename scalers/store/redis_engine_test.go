@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,42 +15,10 @@ import (
 	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
-// last keeps the last reading of a subscription.
+// last is a subscription and its last reading.
 type last struct {
+	scalertest.Sink
 	sub *poll.Subscription
-	mu  sync.Mutex
-	r   scalers.Reading
-}
-
-func (l *last) Put(r scalers.Reading) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.r = r
-}
-
-func (l *last) reading() scalers.Reading {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.r
-}
-
-// run runs an engine until the test ends.
-func run(t testing.TB, o poll.Options) *poll.Engine {
-	t.Helper()
-	leader := poll.NewLeader("me")
-	leader.Elect()
-	o.Ownership = leader
-	engine := poll.New(o)
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- engine.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return engine
 }
 
 // set makes s the only trigger of the object.
@@ -59,18 +26,6 @@ func set(engine *poll.Engine, object string, interval time.Duration, s *scalers.
 	l := &last{}
 	l.sub = engine.Set(poll.Key{Kind: "ScaledObject", Name: object}, []poll.Member{{Scaler: s, Interval: interval, Sink: l}})[0]
 	return l
-}
-
-// until waits for a reading that will do, for 20 seconds at most.
-func until(t testing.TB, l *last, what string, will func(scalers.Reading) bool) scalers.Reading {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if r := l.reading(); r.Known() && will(r) {
-			return r
-		}
-	}
-	t.Fatalf("waiting for %s: there is %+v", what, l.reading())
-	return scalers.Reading{}
 }
 
 func counted(n float64) func(scalers.Reading) bool {
@@ -97,17 +52,17 @@ func TestRedisThousandListsAreOneConnection(t *testing.T) {
 	if _, err := pipe.Exec(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	engine := run(t, poll.Options{})
+	engine := scalertest.Engine(t, poll.Options{})
 	connections := stats(t, r, "stats", "total_connections_received")
-	all := make([]*last, lists)
+	all := make([]*scalertest.Sink, lists)
 	var subs []*poll.Subscription
 	for i := range lists {
-		all[i] = &last{}
+		all[i] = &scalertest.Sink{}
 		s := list(t, r.Addr(), fmt.Sprintf("list%d", i), nil, nil)
 		subs = append(subs, engine.Set(poll.Key{Name: fmt.Sprint(i)}, []poll.Member{{Scaler: s, Interval: time.Hour, Sink: all[i]}})...)
 	}
 	for i, l := range all {
-		until(t, l, "the first readings", counted([]float64{2, 2, 0}[i%3]))
+		l.Until(t, "the first readings", counted([]float64{2, 2, 0}[i%3]))
 	}
 	llen, scard, types := stats(t, r, "commandstats", "cmdstat_llen"), stats(t, r, "commandstats", "cmdstat_scard"), stats(t, r, "commandstats", "cmdstat_type")
 	const rounds = 5
@@ -132,7 +87,7 @@ func TestRedisThousandListsAreOneConnection(t *testing.T) {
 // Reads of different intervals that meet share the connection too.
 func TestRedisIntervalsShareTheConnection(t *testing.T) {
 	r := scalertest.Redis(t, servers.RedisOptions{})
-	engine := run(t, poll.Options{PerSource: 8})
+	engine := scalertest.Engine(t, poll.Options{PerSource: 8})
 	connections := stats(t, r, "stats", "total_connections_received")
 	var all []*last
 	for i := range 20 {
@@ -141,7 +96,7 @@ func TestRedisIntervalsShareTheConnection(t *testing.T) {
 	}
 	for _, l := range all {
 		began := time.Now()
-		until(t, l, "readings", func(r scalers.Reading) bool { return r.Err == nil && r.At.After(began) })
+		l.Until(t, "readings", func(r scalers.Reading) bool { return r.Err == nil && r.At.After(began) })
 	}
 	if n := stats(t, r, "stats", "total_connections_received") - connections; n != 1 {
 		t.Errorf("%d connections were made, want 1", n)
@@ -220,7 +175,7 @@ func TestRedisThousandListsAreOneRoundTrip(t *testing.T) {
 
 func TestRedisGoneAndBack(t *testing.T) {
 	r := scalertest.Redis(t, servers.RedisOptions{})
-	engine := run(t, poll.Options{FirstBackoff: 20 * time.Millisecond, MostBackoff: 200 * time.Millisecond})
+	engine := scalertest.Engine(t, poll.Options{FirstBackoff: 20 * time.Millisecond, MostBackoff: 200 * time.Millisecond})
 	l := set(engine, "o", 50*time.Millisecond, list(t, r.Addr(), "orders", nil, nil))
 	for round := range 3 {
 		items := make([]any, round+1)
@@ -230,14 +185,14 @@ func TestRedisGoneAndBack(t *testing.T) {
 		if err := r.Client().RPush(t.Context(), "orders", items...).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if read := until(t, l, "the count", counted(float64(round+1))); !read.Active {
+		if read := l.Until(t, "the count", counted(float64(round+1))); !read.Active {
 			t.Error("a list with items is not active")
 		}
 		if err := r.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		gone := time.Now()
-		read := until(t, l, "the failure", func(r scalers.Reading) bool { return r.Err != nil && r.At.After(gone) })
+		read := l.Until(t, "the failure", func(r scalers.Reading) bool { return r.Err != nil && r.At.After(gone) })
 		if class := scalers.ClassOf(read.Err); class != scalers.Unavailable || read.Active {
 			t.Errorf("the reading without a server is %+v, of class %s", read, class)
 		}
@@ -250,9 +205,9 @@ func TestRedisGoneAndBack(t *testing.T) {
 func TestRedisThatHangs(t *testing.T) {
 	const timeout = 200 * time.Millisecond
 	addr := fakeServer(t, func(net.Conn) {})
-	engine := run(t, poll.Options{Timeout: timeout})
+	engine := scalertest.Engine(t, poll.Options{Timeout: timeout})
 	l := set(engine, "o", time.Hour, list(t, addr, "orders", nil, nil))
-	read := until(t, l, "the deadline", failed(scalers.Unavailable))
+	read := l.Until(t, "the deadline", failed(scalers.Unavailable))
 	if !errors.Is(read.Err, context.DeadlineExceeded) && !scalers.IsTimeout(read.Err) {
 		t.Errorf("the error does not say that time ran out: %v", read.Err)
 	}
@@ -266,14 +221,14 @@ func TestRedisServersDoNotHinderEachOther(t *testing.T) {
 	r := scalertest.Redis(t, servers.RedisOptions{})
 	fill(t, r)
 	hung := fakeServer(t, func(net.Conn) {})
-	engine := run(t, poll.Options{Timeout: 10 * time.Second, Workers: 8})
+	engine := scalertest.Engine(t, poll.Options{Timeout: 10 * time.Second, Workers: 8})
 	for i := range 100 {
 		set(engine, fmt.Sprintf("hung%d", i), 50*time.Millisecond, list(t, hung, fmt.Sprint(i), nil, nil))
 	}
 	l := set(engine, "good", 50*time.Millisecond, list(t, r.Addr(), "list", nil, nil))
 	for range 5 {
 		began := time.Now()
-		read := until(t, l, "the good server", func(r scalers.Reading) bool { return r.At.After(began) })
+		read := l.Until(t, "the good server", func(r scalers.Reading) bool { return r.At.After(began) })
 		if read.Err != nil || read.Value.Metric != 3 {
 			t.Errorf("the good server is read as %+v", read)
 		}
@@ -283,16 +238,16 @@ func TestRedisServersDoNotHinderEachOther(t *testing.T) {
 func TestRedisPasswordThatChanges(t *testing.T) {
 	r := scalertest.Redis(t, servers.RedisOptions{Password: "old"})
 	fill(t, r)
-	engine := run(t, poll.Options{FirstBackoff: 20 * time.Millisecond, MostBackoff: 200 * time.Millisecond})
+	engine := scalertest.Engine(t, poll.Options{FirstBackoff: 20 * time.Millisecond, MostBackoff: 200 * time.Millisecond})
 	old := set(engine, "o", 50*time.Millisecond, list(t, r.Addr(), "list", nil, m{"password": "old"}))
-	until(t, old, "the count", counted(3))
+	old.Until(t, "the count", counted(3))
 	if err := r.Client().ConfigSet(t.Context(), "requirepass", "new").Err(); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Client().Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").Err(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, old, "the refusal", failed(scalers.Authentication))
+	old.Until(t, "the refusal", failed(scalers.Authentication))
 	fresh := set(engine, "o", 50*time.Millisecond, list(t, r.Addr(), "list", nil, m{"password": "new"}))
-	until(t, fresh, "the count with the new password", counted(3))
+	fresh.Until(t, "the count with the new password", counted(3))
 }

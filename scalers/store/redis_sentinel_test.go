@@ -33,7 +33,7 @@ func TestRedisSentinel(t *testing.T) {
 	fill(t, s.Servers[0])
 	auth := m{"username": "reader", "password": "pw", "sentinelUsername": "reader", "sentinelPassword": "pw"}
 	t.Run("500 triggers are one connection", func(t *testing.T) {
-		engine := run(t, poll.Options{PerSource: 8})
+		engine := scalertest.Engine(t, poll.Options{PerSource: 8})
 		var all []*last
 		for i := range 500 {
 			key := fmt.Sprint("missing", i)
@@ -53,7 +53,7 @@ func TestRedisSentinel(t *testing.T) {
 			if i < 3 {
 				want = []float64{3, 2, 5}[i]
 			}
-			until(t, l, "readings", counted(want))
+			l.Until(t, "readings", counted(want))
 		}
 		for what, r := range map[string]*servers.Redis{"primary": s.Servers[0], "sentinel": s.Sentinels[0]} {
 			if clients := clientList(t, r); strings.Count(clients, "user=reader") != 1 {
@@ -110,7 +110,7 @@ func TestRedisSentinelFollowsAFailover(t *testing.T) {
 			s := scalertest.RedisSentinels(t, servers.RedisSentinelOptions{Sentinels: 3})
 			do(t, s.Servers[0], "RPUSH orders a b c", "WAIT 1 5000")
 			trigger := sentinelList(t, strings.Join(s.Addrs(), ","), "orders", nil, nil)
-			engine := run(t, poll.Options{FirstBackoff: 20 * time.Millisecond, MostBackoff: 100 * time.Millisecond})
+			engine := scalertest.Engine(t, poll.Options{FirstBackoff: 20 * time.Millisecond, MostBackoff: 100 * time.Millisecond})
 			wrong := make(chan scalers.Reading, 1)
 			watch := sinkFunc(func(r scalers.Reading) {
 				if r.Err == nil && r.Value.Metric != 3 && r.Value.Metric != 5 {
@@ -122,14 +122,14 @@ func TestRedisSentinelFollowsAFailover(t *testing.T) {
 			})
 			engine.Set(poll.Key{Name: "watch"}, []poll.Member{{Scaler: trigger, Interval: 10 * time.Millisecond, Sink: watch}})
 			l := set(engine, "o", 10*time.Millisecond, trigger)
-			until(t, l, "the count", counted(3))
+			l.Until(t, "the count", counted(3))
 			began := time.Now()
 			if err := replace(s); err != nil {
 				t.Fatal(err)
 			}
 			eventually(t, func() error { return s.Servers[1].Client().RPush(t.Context(), "orders", 4, 5).Err() })
 			promoted := time.Now()
-			until(t, l, "the count of the new primary", counted(5))
+			l.Until(t, "the count of the new primary", counted(5))
 			t.Logf("the replica was the primary after %s, and read after %s", promoted.Sub(began), time.Since(began))
 			select {
 			case r := <-wrong:
@@ -141,7 +141,7 @@ func TestRedisSentinelFollowsAFailover(t *testing.T) {
 				t.Fatal(err)
 			}
 			killed := time.Now()
-			until(t, l, "the count by another sentinel", func(r scalers.Reading) bool { return r.At.After(killed.Add(50*time.Millisecond)) && counted(5)(r) })
+			l.Until(t, "the count by another sentinel", func(r scalers.Reading) bool { return r.At.After(killed.Add(50*time.Millisecond)) && counted(5)(r) })
 		})
 	}
 }

@@ -43,7 +43,7 @@ func TestRedisTells(t *testing.T) {
 		{"redis-sentinel", "redis-sentinel-streams", m{"addresses": sentinels.Addrs()[0], "sentinelMaster": servers.RedisPrimary},
 			func(string) *servers.Redis { return sentinels.Servers[0] }},
 	} {
-		engine := run(t, poll.Options{})
+		engine := scalertest.Engine(t, poll.Options{})
 		for name, shape := range map[string]struct {
 			metadata   m
 			add, empty string
@@ -63,18 +63,18 @@ func TestRedisTells(t *testing.T) {
 				}
 				maps.Copy(metadata, tc.at)
 				l := set(engine, name, seldom, decode(t, typ, metadata, nil))
-				until(t, l, "the first reading", counted(0))
+				l.Until(t, "the first reading", counted(0))
 				server := tc.owner(metadata["listName"] + metadata["stream"])
 				for round := range 3 {
 					do(t, server, shape.add)
-					if r := until(t, l, "the change", counted(1)); !r.Active {
+					if r := l.Until(t, "the change", counted(1)); !r.Active {
 						t.Errorf("round %d: the reading is %+v", round, r)
 					}
 					do(t, server, shape.empty)
 					if err := l.sub.Refresh(t.Context()); err != nil { // the schedule would
 						t.Fatal(err)
 					}
-					until(t, l, "the end", counted(0))
+					l.Until(t, "the end", counted(0))
 				}
 			})
 		}
@@ -89,9 +89,9 @@ func TestRedisThatMayNotTell(t *testing.T) {
 		"user untold on >pw ~* -@all +llen", "user told on >pw ~* -@all +llen +client|tracking",
 	}})
 	for user, tells := range map[string]bool{"untold": false, "told": true} {
-		engine := run(t, poll.Options{})
+		engine := scalertest.Engine(t, poll.Options{})
 		l := set(engine, user, 30*time.Second, list(t, r.Addr(), user, nil, m{"username": user, "password": "pw"}))
-		until(t, l, "the first reading", counted(0))
+		l.Until(t, "the first reading", counted(0))
 		before := stats(t, r, "commandstats", "cmdstat_llen")
 		time.Sleep(3 * time.Second)
 		if n := stats(t, r, "commandstats", "cmdstat_llen") - before; (n < 2) != tells {
@@ -132,14 +132,14 @@ func TestRedisThatCannotTell(t *testing.T) {
 func TestRedisIdleListsCostNothing(t *testing.T) {
 	t.Parallel()
 	r := scalertest.Redis(t, servers.RedisOptions{})
-	engine := run(t, poll.Options{})
+	engine := scalertest.Engine(t, poll.Options{})
 	const interval, lists, intervals = 500 * time.Millisecond, 1000, 4
 	all := make([]*last, lists)
 	for i := range all {
 		all[i] = set(engine, fmt.Sprint(i), interval, list(t, r.Addr(), fmt.Sprintf("list%d", i), nil, nil))
 	}
 	for _, l := range all {
-		until(t, l, "the first readings", counted(0))
+		l.Until(t, "the first readings", counted(0))
 	}
 	time.Sleep(interval)
 	before := stats(t, r, "commandstats", "cmdstat_llen")
@@ -148,7 +148,7 @@ func TestRedisIdleListsCostNothing(t *testing.T) {
 		t.Errorf("in %d intervals lists were read %d times, want %d each", intervals, n, lists/40)
 	}
 	for i, l := range all {
-		if age := time.Since(l.reading().At); age > 20*interval {
+		if age := time.Since(l.Reading().At); age > 20*interval {
 			t.Fatalf("the reading of list%d is %s old", i, age)
 		}
 	}
@@ -199,14 +199,14 @@ func TestRedisLosesNoWakeUp(t *testing.T) {
 	t.Parallel()
 	r := scalertest.Redis(t, servers.RedisOptions{})
 	c := newCutter(t, r.Addr())
-	engine := run(t, poll.Options{FirstBackoff: 5 * time.Millisecond, MostBackoff: 50 * time.Millisecond})
+	engine := scalertest.Engine(t, poll.Options{FirstBackoff: 5 * time.Millisecond, MostBackoff: 50 * time.Millisecond})
 	const lists, pushes = 20, 120
 	all := make([]*last, lists)
 	for i := range all {
 		all[i] = set(engine, fmt.Sprint(i), seldom, list(t, c.addr, fmt.Sprintf("list%d", i), nil, nil))
 	}
 	for _, l := range all {
-		until(t, l, "the first readings", counted(0))
+		l.Until(t, "the first readings", counted(0))
 	}
 	for n := range pushes {
 		i := rand.IntN(lists)
@@ -222,13 +222,13 @@ func TestRedisLosesNoWakeUp(t *testing.T) {
 		time.Sleep(time.Duration(rand.IntN(20_000)) * time.Microsecond)
 		do(t, r, "RPUSH "+key+" a")
 		wait.Wait()
-		until(t, all[i], fmt.Sprintf("push %d, to %s", n, key), counted(1))
+		all[i].Until(t, fmt.Sprintf("push %d, to %s", n, key), counted(1))
 		do(t, r, "DEL "+key)
 		eventually(t, func() error { return all[i].sub.Refresh(t.Context()) })
-		until(t, all[i], "the end", counted(0))
+		all[i].Until(t, "the end", counted(0))
 	}
 	for i, l := range all {
-		if r := l.reading(); scalers.ClassOf(r.Err) == scalers.Configuration {
+		if r := l.Reading(); scalers.ClassOf(r.Err) == scalers.Configuration {
 			t.Errorf("list%d: %v", i, r.Err)
 		}
 	}
@@ -239,13 +239,13 @@ func TestRedisLosesNoWakeUp(t *testing.T) {
 func TestRedisClusterTellsOfKeysThatMove(t *testing.T) {
 	t.Parallel()
 	c := scalertest.RedisCluster(t, servers.RedisClusterOptions{})
-	engine := run(t, poll.Options{})
+	engine := scalertest.Engine(t, poll.Options{})
 	key := keyAt(t, c, 0)
 	l := set(engine, "o", 2*time.Second, clusterList(t, c.Nodes[0].Addr(), key, nil, nil))
 	for i := range 200 { // of which one in forty is read each time
 		set(engine, fmt.Sprint(i), 2*time.Second, clusterList(t, c.Nodes[0].Addr(), fmt.Sprintf("other%d", i), nil, nil))
 	}
-	until(t, l, "the first reading", counted(0))
+	l.Until(t, "the first reading", counted(0))
 	slot := slotOf(t, c, key)
 	id, err := c.Nodes[1].Client().Do(t.Context(), "CLUSTER", "MYID").Text()
 	if err != nil {
@@ -255,5 +255,5 @@ func TestRedisClusterTellsOfKeysThatMove(t *testing.T) {
 		do(t, c.Nodes[n], fmt.Sprintf("CLUSTER SETSLOT %d NODE %s", slot, id))
 	}
 	do(t, c.Nodes[1], "RPUSH "+key+" a")
-	until(t, l, "the key at its new node", counted(1))
+	l.Until(t, "the key at its new node", counted(1))
 }
