@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -28,8 +29,8 @@ type Cluster interface {
 	Kubectl(ctx context.Context, args ...string) ([]byte, error)
 }
 
-// NewScheme knows the kinds that suites work with.
-func NewScheme() (*runtime.Scheme, error) {
+// NewClient makes a client that knows the kinds that suites work with.
+func NewClient(config *rest.Config) (client.WithWatch, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
 		clientgoscheme.AddToScheme, kedav1alpha1.AddToScheme, apiregistrationv1.AddToScheme,
@@ -38,7 +39,11 @@ func NewScheme() (*runtime.Scheme, error) {
 			return nil, fmt.Errorf("making a scheme: %w", err)
 		}
 	}
-	return scheme, nil
+	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("making a client: %w", err)
+	}
+	return c, nil
 }
 
 // Install applies the CRDs and the rights of config, the folder of Freshet's

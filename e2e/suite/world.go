@@ -105,12 +105,8 @@ func (w *World) install(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	scheme, err := local.NewScheme()
-	if err != nil {
+	if w.Client, err = local.NewClient(config); err != nil {
 		return err
-	}
-	if w.Client, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
-		return fmt.Errorf("making a client: %w", err)
 	}
 	if w.Before != nil {
 		if err := w.Before(ctx, w); err != nil {

@@ -53,7 +53,7 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	s, err := setUp(ctx, o)
-	defer func() { err = errors.Join(err, s.tearDown()) }()
+	defer func() { err = errors.Join(err, s.TearDown()) }()
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ import (
 // stage is what the benchmark runs on. Its parts are torn down in reverse.
 type stage struct {
 	options
+	local.Stage
 	dir         string
 	cluster     *cluster.Cluster
 	client      client.WithWatch
@@ -34,37 +35,19 @@ type stage struct {
 	constant    *exec.Cmd
 	constantAt  string // address
 	readerToken string // file
-	undo        []func() error
 }
 
 // setUp starts everything, with a line for each step. The stage is never nil, so
 // that what was started can be torn down after an error.
 func setUp(ctx context.Context, o options) (*stage, error) {
 	s := &stage{options: o}
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
-		{"control plane", s.startCluster},
-		{"redis", s.startRedis},
-		{"reader", s.makeReader},
-		{"freshet", s.startFreshet},
-		{"constant server", s.startConstant},
-	} {
-		fmt.Printf("== %s\n", step.name)
-		if err := step.do(ctx); err != nil {
-			return s, errors.Join(ctx.Err(), fmt.Errorf("%s: %w", step.name, err))
-		}
-	}
-	return s, nil
-}
-
-func (s *stage) tearDown() error {
-	var errs []error
-	for i := len(s.undo) - 1; i >= 0; i-- {
-		errs = append(errs, s.undo[i]())
-	}
-	return errors.Join(errs...)
+	return s, local.SetUp(ctx,
+		local.Step{Name: "control plane", Do: s.startCluster},
+		local.Step{Name: "redis", Do: s.startRedis},
+		local.Step{Name: "reader", Do: s.makeReader},
+		local.Step{Name: "freshet", Do: s.startFreshet},
+		local.Step{Name: "constant server", Do: s.startConstant},
+	)
 }
 
 func (s *stage) startCluster(ctx context.Context) error {
@@ -73,21 +56,17 @@ func (s *stage) startCluster(ctx context.Context) error {
 		return fmt.Errorf("making a folder: %w", err)
 	}
 	s.dir = dir
-	s.undo = append(s.undo, func() error { return os.RemoveAll(dir) })
+	s.Later(func() error { return os.RemoveAll(dir) })
 	if s.cluster, err = cluster.Start(ctx, cluster.Options{Log: os.Stdout}); err != nil {
 		return err
 	}
-	s.undo = append(s.undo, s.cluster.Stop)
+	s.Later(s.cluster.Stop)
 	config, err := s.cluster.RESTConfig()
 	if err != nil {
 		return err
 	}
-	scheme, err := local.NewScheme()
-	if err != nil {
+	if s.client, err = local.NewClient(config); err != nil {
 		return err
-	}
-	if s.client, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
-		return fmt.Errorf("making a client: %w", err)
 	}
 	return local.Install(ctx, s.cluster, s.config)
 }
@@ -100,7 +79,7 @@ func (s *stage) startRedis(ctx context.Context) error {
 	if s.redis, err = servers.StartRedis(ctx, servers.RedisOptions{}); err != nil {
 		return err
 	}
-	s.undo = append(s.undo, s.redis.Stop)
+	s.Later(s.redis.Stop)
 	return nil
 }
 
@@ -129,7 +108,7 @@ func (s *stage) startFreshet(ctx context.Context) error {
 	if err := s.writePID(); err != nil {
 		return errors.Join(err, s.freshet.Stop())
 	}
-	s.undo = append(s.undo, s.keepRunning(context.WithoutCancel(ctx)))
+	s.Later(s.keepRunning(context.WithoutCancel(ctx)))
 	fmt.Printf("freshet runs as process %d, as ServiceAccount %s/freshet\n", s.freshet.PID(), local.Namespace)
 	return nil
 }
@@ -186,7 +165,7 @@ func (s *stage) startConstant(_ context.Context) error {
 	if err != nil {
 		return fmt.Errorf("starting it: %w", err)
 	}
-	s.undo = append(s.undo, func() error { return end(s.constant, exited) })
+	s.Later(func() error { return end(s.constant, exited) })
 	return nil
 }
 

@@ -34,40 +34,23 @@ const (
 // stage is what the demo runs on. Its parts are torn down in reverse.
 type stage struct {
 	options
+	local.Stage
 	client  client.WithWatch
 	kubectl string
 	redis   *redis.Client
 	freshet *local.Freshet
-	undo    []func() error
 }
 
 // setUp starts or finds everything, with a line for each step. The stage is
 // never nil, so that what was started can be torn down after an error.
 func setUp(ctx context.Context, o options) (*stage, error) {
 	s := &stage{options: o}
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
-		{"control plane", s.findCluster},
-		{"redis", s.startRedis},
-		{"freshet", s.startFreshet},
-		{"samples", s.applySamples},
-	} {
-		fmt.Printf("== %s\n", step.name)
-		if err := step.do(ctx); err != nil {
-			return s, errors.Join(ctx.Err(), fmt.Errorf("%s: %w", step.name, err))
-		}
-	}
-	return s, nil
-}
-
-func (s *stage) tearDown() error {
-	var errs []error
-	for i := len(s.undo) - 1; i >= 0; i-- {
-		errs = append(errs, s.undo[i]())
-	}
-	return errors.Join(errs...)
+	return s, local.SetUp(ctx,
+		local.Step{Name: "control plane", Do: s.findCluster},
+		local.Step{Name: "redis", Do: s.startRedis},
+		local.Step{Name: "freshet", Do: s.startFreshet},
+		local.Step{Name: "samples", Do: s.applySamples},
+	)
 }
 
 func (s *stage) findCluster(ctx context.Context) error {
@@ -81,7 +64,7 @@ func (s *stage) findCluster(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.undo = append(s.undo, c.Stop)
+		s.Later(c.Stop)
 		s.kubeconfig = c.Kubeconfig()
 	} else {
 		fmt.Printf("the one of KUBECONFIG=%s\n", s.kubeconfig)
@@ -90,14 +73,8 @@ func (s *stage) findCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	scheme, err := local.NewScheme()
-	if err != nil {
-		return err
-	}
-	if s.client, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
-		return fmt.Errorf("making a client: %w", err)
-	}
-	return nil
+	s.client, err = local.NewClient(config)
+	return err
 }
 
 func (s *stage) restConfig() (*rest.Config, error) {
@@ -139,11 +116,11 @@ func (s *stage) startRedis(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.undo = append(s.undo, server.Stop)
+		s.Later(server.Stop)
 		s.options.redis = server.Addr()
 	}
 	s.redis = redis.NewClient(&redis.Options{Addr: s.options.redis, Password: password})
-	s.undo = append(s.undo, s.redis.Close)
+	s.Later(s.redis.Close)
 	if err := s.redis.Del(ctx, list).Err(); err != nil {
 		return fmt.Errorf("emptying list %s: %w", list, err)
 	}
@@ -167,7 +144,7 @@ func (s *stage) startFreshet(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making a folder: %w", err)
 	}
-	s.undo = append(s.undo, func() error { return os.RemoveAll(dir) })
+	s.Later(func() error { return os.RemoveAll(dir) })
 	config, err := s.restConfig()
 	if err != nil {
 		return err
@@ -182,7 +159,7 @@ func (s *stage) startFreshet(ctx context.Context) error {
 	if err := s.freshet.Route(ctx); err != nil {
 		return err
 	}
-	s.undo = append(s.undo, s.freshet.Stop)
+	s.Later(s.freshet.Stop)
 	if err := s.freshet.Start(ctx); err != nil {
 		return err
 	}
@@ -212,7 +189,7 @@ func (s *stage) applySamples(ctx context.Context) error {
 		return fmt.Errorf("applying: %w: %s", err, out)
 	}
 	fmt.Print(string(out))
-	s.undo = append(s.undo, func() error { return s.removeSamples(context.WithoutCancel(ctx)) })
+	s.Later(func() error { return s.removeSamples(context.WithoutCancel(ctx)) })
 	return nil
 }
 
