@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -78,8 +79,9 @@ func TestPipeKeepsDeadlines(t *testing.T) {
 func TestPipeDoesNotHoardAnswers(t *testing.T) {
 	t.Parallel()
 	p := newPiped(t)
-	const length = 10 * maxWaiting
-	go p.send(t, "$655360\r\n"+strings.Repeat("x", length)+"\r\n")
+	sent := "$655360\r\n" + strings.Repeat("x", 10*maxWaiting) + "\r\n"
+	var sending sync.WaitGroup
+	sending.Go(func() { p.send(t, sent) })
 	time.Sleep(50 * time.Millisecond)
 	p.mu.Lock()
 	waiting := len(p.answers)
@@ -87,9 +89,10 @@ func TestPipeDoesNotHoardAnswers(t *testing.T) {
 	if waiting > maxWaiting+4<<10 {
 		t.Errorf("%d bytes wait", waiting)
 	}
-	if n, err := io.CopyN(io.Discard, p, length); err != nil {
+	if n, err := io.CopyN(io.Discard, p, int64(len(sent))); err != nil {
 		t.Errorf("read %d bytes, %v", n, err)
 	}
+	sending.Wait()
 }
 
 // What came before the end is read, and then why it ended.
