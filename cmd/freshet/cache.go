@@ -53,19 +53,19 @@ func configs(namespaces []string, more ...string) map[string]cache.Config {
 	return all
 }
 
-// slim keeps of a workload its identity, replicas, ServiceAccount, and of its
-// containers the environment and what they request, and of a pod its identity,
-// labels, phase, node, whether it is ready, and whether it is to end.
+// slim keeps of a workload its identity, replicas, how many are ready, ServiceAccount,
+// and of its containers the environment and what they request, and of a pod its
+// identity, labels, phase, node, whether it is ready, and whether it is to end.
 func slim(obj any) (any, error) {
 	switch w := obj.(type) {
 	case *appsv1.Deployment:
 		slimMeta(&w.ObjectMeta)
 		w.Spec = appsv1.DeploymentSpec{Replicas: w.Spec.Replicas, Template: slimTemplate(&w.Spec.Template)}
-		w.Status = appsv1.DeploymentStatus{}
+		w.Status = appsv1.DeploymentStatus{ReadyReplicas: w.Status.ReadyReplicas}
 	case *appsv1.StatefulSet:
 		slimMeta(&w.ObjectMeta)
 		w.Spec = appsv1.StatefulSetSpec{Replicas: w.Spec.Replicas, Template: slimTemplate(&w.Spec.Template)}
-		w.Status = appsv1.StatefulSetStatus{}
+		w.Status = appsv1.StatefulSetStatus{ReadyReplicas: w.Status.ReadyReplicas}
 	case *corev1.Pod:
 		labels, deleted := w.Labels, w.DeletionTimestamp
 		slimMeta(&w.ObjectMeta)

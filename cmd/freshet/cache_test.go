@@ -71,17 +71,23 @@ func TestSlim(t *testing.T) {
 			"a Deployment",
 			&appsv1.Deployment{
 				ObjectMeta: fullMeta, Spec: appsv1.DeploymentSpec{Replicas: &replicas, Selector: selector, Template: fullTemplate},
-				Status: appsv1.DeploymentStatus{Replicas: 3},
+				Status: appsv1.DeploymentStatus{Replicas: 3, ReadyReplicas: 2},
 			},
-			&appsv1.Deployment{ObjectMeta: slimmedMeta, Spec: appsv1.DeploymentSpec{Replicas: &replicas, Template: slimmedTemplate}},
+			&appsv1.Deployment{
+				ObjectMeta: slimmedMeta, Spec: appsv1.DeploymentSpec{Replicas: &replicas, Template: slimmedTemplate},
+				Status: appsv1.DeploymentStatus{ReadyReplicas: 2},
+			},
 		},
 		{
 			"a StatefulSet",
 			&appsv1.StatefulSet{
 				ObjectMeta: fullMeta, Spec: appsv1.StatefulSetSpec{Replicas: &replicas, Selector: selector, Template: fullTemplate, ServiceName: "orders"},
-				Status: appsv1.StatefulSetStatus{Replicas: 3},
+				Status: appsv1.StatefulSetStatus{Replicas: 3, ReadyReplicas: 2},
 			},
-			&appsv1.StatefulSet{ObjectMeta: slimmedMeta, Spec: appsv1.StatefulSetSpec{Replicas: &replicas, Template: slimmedTemplate}},
+			&appsv1.StatefulSet{
+				ObjectMeta: slimmedMeta, Spec: appsv1.StatefulSetSpec{Replicas: &replicas, Template: slimmedTemplate},
+				Status: appsv1.StatefulSetStatus{ReadyReplicas: 2},
+			},
 		},
 		{
 			"replicas that are not set stay so",

@@ -32,35 +32,66 @@ func deleting(t *testing.T, edits ...func(*kedav1alpha1.ScaledObject)) *world {
 	return w
 }
 
-// outlast reconciles the object again and again, each time after the grace that an
-// HPA's last sync is given.
+// outlast reconciles the object again and again, each time after the time that it asks
+// for, until nothing is waited for.
 func (w *world) outlast(name string) error {
-	for {
+	for range 10 {
 		result, err := w.reconcile(name)
 		if err != nil || result.RequeueAfter == 0 || result.RequeueAfter > hpaGrace {
 			return err
 		}
-		for key := range w.r.restored {
-			w.r.restored[key] = time.Now().Add(-hpaGrace)
+		for key, at := range w.r.restored {
+			w.r.restored[key] = at.Add(-result.RequeueAfter)
+		}
+	}
+	return errors.New("waited for ever")
+}
+
+// TestLastSyncOfTheHPA: what an HPA that was deleted writes after the replicas were
+// restored does not stay, however late that is within three seconds.
+func TestLastSyncOfTheHPA(t *testing.T) {
+	for _, looks := range []int{1, 2, 3} {
+		w := deleting(t, restores)
+		w.settle("orders") // deletes the HPA
+		for range looks {
+			if got := w.settle("orders").RequeueAfter; got <= 0 || got > hpaGrace {
+				t.Errorf("after the replicas are restored it is looked again after %s", got)
+			}
+			for key, at := range w.r.restored {
+				w.r.restored[key] = at.Add(-hpaGrace)
+			}
+		}
+		d := newDeployment("orders", 0)
+		w.change(d, func() { d.Spec.Replicas = new(int32(1)) })
+		if err := w.outlast("orders"); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.replicas("orders"); got != 2 || w.object("orders") != nil {
+			t.Errorf("the Deployment has %d replicas, want 2; the object is %v", got, w.object("orders"))
 		}
 	}
 }
 
-// TestLastSyncOfTheHPA: what an HPA that was deleted writes after the replicas were
-// restored does not stay.
-func TestLastSyncOfTheHPA(t *testing.T) {
-	w := deleting(t, restores)
-	w.settle("orders") // deletes the HPA
-	if got := w.settle("orders").RequeueAfter; got <= 0 || got > hpaGrace {
-		t.Errorf("after the replicas are restored it is looked again after %s", got)
+// TestRestoredReplicasAreSeenToStay: three seconds pass from the last write of the
+// original replicas, also in a process that did not write them.
+func TestRestoredReplicasAreSeenToStay(t *testing.T) {
+	r, now := &Reconciler{}, time.Now()
+	key := poll.Key{Name: "orders"}
+	for _, look := range []struct {
+		after    time.Duration
+		restored bool
+		want     time.Duration
+	}{
+		{0, true, hpaGrace}, {time.Second, false, hpaGrace}, {1500 * time.Millisecond, true, hpaGrace}, {2500 * time.Millisecond, false, hpaGrace},
+		{4 * time.Second, false, 500 * time.Millisecond}, {4500 * time.Millisecond, false, 0},
+		{5 * time.Second, false, hpaGrace}, {8 * time.Second, false, 0}, // anew, as a process that was just started
+	} {
+		if got := r.stays(key, look.restored, now.Add(look.after)); got != look.want {
+			t.Errorf("after %s: looked at again after %s, want %s", look.after, got, look.want)
+		}
 	}
-	d := newDeployment("orders", 0)
-	w.change(d, func() { d.Spec.Replicas = new(int32(1)) })
-	if err := w.outlast("orders"); err != nil {
-		t.Fatal(err)
-	}
-	if got := w.replicas("orders"); got != 2 || w.object("orders") != nil {
-		t.Errorf("the Deployment has %d replicas, want 2; the object is %v", got, w.object("orders"))
+	if len(r.restored) != 0 {
+		t.Errorf("still kept: %v", r.restored)
 	}
 }
 
@@ -166,6 +197,17 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 			}
 		}, []string{"Warning ScaledObjectDeleted: The original replicas are not restored: scaling apps/v1.Deployment shop/orders: " +
 			`Scale.autoscaling "orders" is invalid`, stoppedEvent, deletedEvent}},
+		{"the HPA was renamed, which no status tells yet", func(w *world) {
+			hpa := w.hpa("keda-hpa-orders")
+			hpa.Name, hpa.ResourceVersion = "orders-hpa", ""
+			if err := w.client.Create(w.Context(), hpa); err != nil {
+				w.Fatal(err)
+			}
+			so := w.object("orders")
+			w.change(so, func() {
+				so.Spec.Advanced.HorizontalPodAutoscalerConfig = &kedav1alpha1.HorizontalPodAutoscalerConfig{Name: "orders-hpa"}
+			})
+		}, []string{stoppedEvent, deletedEvent}},
 		{"its triggers are broken", func(w *world) {
 			so := w.object("orders")
 			w.change(so, func() { so.Spec.Triggers[0].Type = "drawer" })
@@ -181,6 +223,9 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 			w.expectEvents(tc.events...)
 			if w.object("orders") != nil {
 				t.Error("the object is still there")
+			}
+			if w.hpa("keda-hpa-orders") != nil || w.hpa("orders-hpa") != nil {
+				t.Error("an HPA is still there")
 			}
 		})
 	}
