@@ -16,11 +16,7 @@ import (
 func (r *Reconciler) move(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target) (wait time.Duration, err error) {
 	if moved(so, tgt) {
 		if so.RestoresReplicas() {
-			name := so.Status.HpaName
-			if name == "" {
-				name = so.HPAName()
-			}
-			deleted, err := r.deleteHPA(ctx, so, name)
+			deleted, err := r.deleteHPA(ctx, so, hpaName(so))
 			if err != nil {
 				return 0, err
 			}
