@@ -62,6 +62,10 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	if err != nil {
 		return nil, fmt.Errorf("making the scale client: %w", err)
 	}
+	sink, err := events.NewSink(mgr, "freshet")
+	if err != nil {
+		return nil, fmt.Errorf("preparing events: %w", err)
+	}
 	c := &Controllers{ScaledObject: &scaledobject.Reconciler{
 		Client:    mgr.GetClient(),
 		Live:      mgr.GetAPIReader(),
@@ -72,7 +76,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		Store:     o.Store,
 		Rules:     o.Rules,
 		Ownership: o.Leader,
-		Events:    events.Recorder{Sink: mgr.GetEventRecorder("freshet")},
+		Events:    events.Recorder{Sink: sink},
 		Version:   o.Build.Version,
 		Workers:   o.Workers,
 		Patience:  300 * time.Millisecond,
