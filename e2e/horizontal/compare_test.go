@@ -79,10 +79,10 @@ func shown(m *autoscalingv2.MetricStatus) string {
 	}
 	text := []string{string(m.Type)}
 	if v.Value != nil {
-		text = append(text, fmt.Sprint("value ", v.Value.MilliValue()))
+		text = append(text, "value "+sent(v.Value))
 	}
 	if v.AverageValue != nil {
-		text = append(text, fmt.Sprint("average ", v.AverageValue.MilliValue()))
+		text = append(text, "average "+sent(v.AverageValue))
 	}
 	if v.AverageUtilization != nil {
 		text = append(text, fmt.Sprint("percent ", *v.AverageUtilization))
@@ -90,18 +90,28 @@ func shown(m *autoscalingv2.MetricStatus) string {
 	return strings.Join(text, ", ")
 }
 
+// sent is a quantity as it arrives: what does not fit into one, as the average of no
+// replicas, does not come through unchanged.
+func sent(q *resource.Quantity) string {
+	arrived, err := resource.ParseQuantity(q.String())
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprint(arrived.MilliValue(), "m")
+}
+
 // shownBy is the same of ours.
 func shownBy(step *ours.MetricStep) string {
 	if step.Err != nil {
 		return "fails"
 	}
-	milli := func(n int64) int64 { return resource.NewMilliQuantity(n, resource.DecimalSI).MilliValue() }
+	milli := func(n int64) string { return sent(resource.NewMilliQuantity(n, resource.DecimalSI)) }
 	text := []string{string(step.Metric.Type)}
 	switch {
 	case step.Metric.Target.Type == autoscalingv2.ValueMetricType:
-		text = append(text, fmt.Sprint("value ", milli(step.Usage)))
+		text = append(text, "value "+milli(step.Usage))
 	default:
-		text = append(text, fmt.Sprint("average ", milli(step.Average)))
+		text = append(text, "average "+milli(step.Average))
 	}
 	if step.Metric.Target.Type == autoscalingv2.UtilizationMetricType {
 		text = append(text, fmt.Sprint("percent ", step.Utilization))
@@ -138,8 +148,11 @@ type sights map[string]int
 
 func (s sights) add(d *ours.Decision) {
 	s["outcome "+string(d.Outcome)]++
-	if d.Rescaled {
-		s["rescaled"]++
+	switch {
+	case d.Rescaled && d.Desired > d.Current:
+		s["scaled up"]++
+	case d.Rescaled:
+		s["scaled down"]++
 	}
 	if d.Stabilization.Held != "" {
 		s["held "+string(d.Stabilization.Held)]++
@@ -178,7 +191,7 @@ func (s sights) expectAll(t *testing.T) {
 	t.Helper()
 	for _, what := range []string{
 		"outcome NoTarget", "outcome Disabled", "outcome AboveMax", "outcome BelowMin", "outcome Failed", "outcome Computed",
-		"rescaled", "held Up", "held Down", "bound MaxUp", "bound MinDown", "bound PolicyUp", "bound PolicyDown", "disabled direction",
+		"scaled up", "scaled down", "held Up", "held Down", "bound MaxUp", "bound MinDown", "bound PolicyUp", "bound PolicyDown", "disabled direction",
 		"raised from zero", "to zero", "from zero", "tolerated", "guessed", "turned",
 		"verdict Won", "verdict Lost", "verdict Broken", "verdict Overruled",
 	} {

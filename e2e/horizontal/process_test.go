@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	ours "github.com/freshet-io/freshet/controller/horizontal"
@@ -71,7 +72,7 @@ func TestDecidesAsTheController(t *testing.T) {
 	if steps-edges < leastSteps {
 		t.Errorf("%d steps were compared, want %d", steps-edges, leastSteps)
 	}
-	for _, what := range []string{"rescaled", "held Up", "held Down", "bound PolicyUp", "bound PolicyDown", "tolerated", "verdict Broken", "verdict Overruled", "outcome Failed"} {
+	for _, what := range []string{"scaled up", "scaled down", "held Up", "held Down", "bound PolicyUp", "bound PolicyDown", "tolerated", "verdict Broken", "verdict Overruled", "outcome Failed"} {
 		if seen[what] == 0 {
 			t.Errorf("%q was not seen", what)
 		}
@@ -106,6 +107,12 @@ func (t *trial) run(ctx context.Context) {
 // sync is compared, should that be one without metrics.
 func (t *trial) start(ctx context.Context) error {
 	written := t.dice.spec(autoscalingv2.ExternalMetricSourceType)
+	if b := written.Behavior; b != nil && t.chance(75) { // a trial does not last for the default window
+		if b.ScaleDown == nil {
+			b.ScaleDown = &autoscalingv2.HPAScalingRules{}
+		}
+		b.ScaleDown.StabilizationWindowSeconds = ptr.To(int32(oneOf(t.dice, 0, 0, 2, 3, 6)))
+	}
 	for i := range written.Metrics {
 		written.Metrics[i].External.Metric.Name = fmt.Sprintf("%s-%d", t.name, i)
 	}
