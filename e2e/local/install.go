@@ -61,9 +61,9 @@ func Install(ctx context.Context, c Cluster, config string) error {
 	return nil
 }
 
-// routeTo has the API server send external metrics queries to the adapter on
+// RouteTo has the API server send external metrics queries to the adapter on
 // that port of this machine.
-func routeTo(ctx context.Context, c client.Client, port int32) error {
+func RouteTo(ctx context.Context, c client.Client, port int32) error {
 	service := &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: metav1.ObjectMeta{Name: "freshet", Namespace: Namespace},
