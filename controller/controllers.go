@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/certificates"
 	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/metrics"
 	"github.com/freshet-io/freshet/controller/scaledobject"
@@ -47,6 +49,9 @@ type Options struct {
 	Build metrics.Build
 	// Webhooks review objects at admission; nil reviews none.
 	Webhooks *Webhooks
+	// Certificate keeps the certificate that webhooks and external metrics are
+	// served with; nil when it comes from elsewhere.
+	Certificate *certificates.Keeper
 }
 
 // Controllers are what runs.
@@ -85,6 +90,11 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Cluster: cluster}
 		if err := users.Register(mgr); err != nil {
 			return nil, fmt.Errorf("registering the %s controller: %w", users.Kind(), err)
+		}
+	}
+	if o.Certificate != nil {
+		if err := errors.Join(mgr.Add(o.Certificate), ctrlmetrics.Registry.Register(metrics.NewCertificate(o.Certificate.Expires))); err != nil {
+			return nil, fmt.Errorf("adding the certificate: %w", err)
 		}
 	}
 	if o.Webhooks != nil {
