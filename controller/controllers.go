@@ -87,7 +87,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		return nil, fmt.Errorf("registering the ScaledObject controller: %w", err)
 	}
 	for _, cluster := range []bool{false, true} {
-		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Cluster: cluster}
+		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Cluster: cluster, Events: c.ScaledObject.Events}
 		if err := users.Register(mgr); err != nil {
 			return nil, fmt.Errorf("registering the %s controller: %w", users.Kind(), err)
 		}
@@ -105,7 +105,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	if err := mgr.Add(&election{client: mgr.GetClient(), options: o}); err != nil {
 		return nil, fmt.Errorf("registering the election: %w", err)
 	}
-	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, mgr.GetClient())); err != nil {
+	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, o.Rules, mgr.GetClient())); err != nil {
 		return nil, fmt.Errorf("registering self-metrics: %w", err)
 	}
 	requests, err := metrics.NewHTTP(ctrlmetrics.Registry)
