@@ -426,3 +426,23 @@ func TestGoneWithForeignFinalizer(t *testing.T) {
 	w.expectWrites("delete HorizontalPodAutoscaler")
 	w.expectEvents(stoppedEvent, deletedEvent)
 }
+
+// TestNotGoneButNotSelected: an object that leaves the cache for its labels is forgotten
+// there, and keeps all that it has.
+func TestNotGoneButNotSelected(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders"))
+	w.settle("orders")
+	w.r.keepGone(w.object("orders"))
+	w.forgetPast()
+	if err := w.r.seeOff(t.Context(), client.ObjectKeyFromObject(newObject("orders"))); err != nil {
+		t.Fatal(err)
+	}
+	w.expectWrites()
+	w.expectEvents()
+	if w.hpa("keda-hpa-orders") == nil || len(w.r.gone.objects) > 0 {
+		t.Error("the HPA is deleted, or the object not forgotten")
+	}
+	if len(w.r.Store.Object(Key(client.ObjectKeyFromObject(newObject("orders"))))) > 0 {
+		t.Error("its triggers are still known")
+	}
+}
