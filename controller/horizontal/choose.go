@@ -70,7 +70,7 @@ func (r *round) judge(others Verdict) {
 			step.Verdict = Won
 		default:
 			step.Verdict = others
-			step.Short = r.Metrics[r.Winner].Desired - step.Desired
+			step.Short = max(r.Metrics[r.Winner].Desired, 0) - max(step.Desired, 0)
 		}
 	}
 }
@@ -114,5 +114,8 @@ func (r *round) ask(step *MetricStep, reading *Reading) {
 	}
 	if step.Err == nil {
 		step.Reason = ""
+	}
+	if step.Ratio == 1 { // nothing to tolerate
+		step.Untolerated = step.Desired
 	}
 }
