@@ -107,14 +107,13 @@ func shownBy(step *ours.MetricStep) string {
 	}
 	milli := func(n int64) string { return sent(resource.NewMilliQuantity(n, resource.DecimalSI)) }
 	text := []string{string(step.Metric.Type)}
-	switch {
-	case step.Metric.Target.Type == autoscalingv2.ValueMetricType:
+	switch step.Metric.Target.Type {
+	case autoscalingv2.ValueMetricType:
 		text = append(text, "value "+milli(step.Usage))
+	case autoscalingv2.UtilizationMetricType:
+		text = append(text, "average "+milli(step.Average), fmt.Sprint("percent ", step.Utilization))
 	default:
 		text = append(text, "average "+milli(step.Average))
-	}
-	if step.Metric.Target.Type == autoscalingv2.UtilizationMetricType {
-		text = append(text, fmt.Sprint("percent ", step.Utilization))
 	}
 	return strings.Join(text, ", ")
 }

@@ -114,6 +114,9 @@ func (l *life) step(seen sights) []string {
 	if fmt.Sprint(l.memory) != before {
 		return []string{"the memory that was given changed"}
 	}
+	if broken := l.promises(spec, &decision); len(broken) > 0 {
+		return broken
+	}
 	l.decision, l.memory = decision, memory
 	seen.add(&decision)
 

@@ -107,12 +107,7 @@ func (t *trial) run(ctx context.Context) {
 // sync is compared, should that be one without metrics.
 func (t *trial) start(ctx context.Context) error {
 	written := t.dice.spec(autoscalingv2.ExternalMetricSourceType)
-	if b := written.Behavior; b != nil && t.chance(75) { // a trial does not last for the default window
-		if b.ScaleDown == nil {
-			b.ScaleDown = &autoscalingv2.HPAScalingRules{}
-		}
-		b.ScaleDown.StabilizationWindowSeconds = ptr.To(int32(oneOf(t.dice, 0, 0, 2, 3, 6)))
-	}
+	t.hasten(&written)
 	for i := range written.Metrics {
 		written.Metrics[i].External.Metric.Name = fmt.Sprintf("%s-%d", t.name, i)
 	}
@@ -139,6 +134,26 @@ func (t *trial) start(ctx context.Context) error {
 		return t.first(ctx, &d)
 	default:
 		return nil
+	}
+}
+
+// hasten has most HPAs scale down within a trial, which the default window outlasts.
+func (t *trial) hasten(written *autoscalingv2.HorizontalPodAutoscalerSpec) {
+	if t.chance(20) {
+		return
+	}
+	if written.Behavior == nil {
+		written.Behavior = &autoscalingv2.HorizontalPodAutoscalerBehavior{}
+	}
+	if written.Behavior.ScaleDown == nil {
+		written.Behavior.ScaleDown = &autoscalingv2.HPAScalingRules{}
+	}
+	down := written.Behavior.ScaleDown
+	down.StabilizationWindowSeconds = ptr.To(int32(oneOf(t.dice, 0, 0, 2, 3, 6)))
+	if down.Policies == nil && t.chance(60) {
+		down.Policies = []autoscalingv2.HPAScalingPolicy{{
+			Type: oneOf(t.dice, autoscalingv2.PodsScalingPolicy, autoscalingv2.PercentScalingPolicy), Value: int32(t.between(1, 30)), PeriodSeconds: int32(t.between(2, 9)),
+		}}
 	}
 }
 

@@ -91,9 +91,10 @@ func (t *trial) begin(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if s := t.sync; s != nil && s.answered > 0 {
-		// The controller waits for a period between the end of a sync and the next.
+		// The controller waits for a period between the end of a sync and the next. A
+		// resync of its cache may fall into a sync, and then the wait begins with that.
 		s.late = now.Add(-syncPeriod)
-		if soonest := s.early.Add(50 * time.Millisecond); s.late.Before(soonest) {
+		if soonest := s.early.Add(100 * time.Millisecond); s.late.Before(soonest) {
 			s.late = soonest
 		}
 		if err := t.settle(hpa, target); err != nil {

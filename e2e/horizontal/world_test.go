@@ -51,10 +51,10 @@ func (l *life) happen() {
 		l.input.Selector = &ours.SelectorFault{Reason: "InvalidSelector", Err: errUnanswered}
 	}
 	s.scaleErr, s.writeErr = nil, nil
-	switch {
-	case l.chance(2):
+	switch l.IntN(50) {
+	case 0:
 		s.scaleErr, l.input.ScaleErr = errUnanswered, errUnanswered
-	case l.chance(2):
+	case 1:
 		s.writeErr, l.input.WriteErr = errUnanswered, errUnanswered
 	}
 	if l.chance(15) {
@@ -202,7 +202,7 @@ func (l *life) ofPods(t autoscalingv2.MetricTarget, pods []*corev1.Pod, name cor
 		if l.chance(missing) {
 			continue
 		}
-		target := int64(0)
+		var target int64
 		if t.AverageValue != nil {
 			target = t.AverageValue.MilliValue()
 		} else {
