@@ -16,6 +16,7 @@ import (
 // ConfigMap, and be the authentication of the namespace or of the cluster. It tells who
 // uses it, and when nobody does any more.
 func TestWhatAuthenticationsReferTo(t *testing.T) {
+	t.Parallel()
 	for _, cluster := range []bool{false, true} {
 		for _, secret := range []bool{false, true} {
 			t.Run(fmt.Sprintf("of the cluster %t, in a Secret %t", cluster, secret), func(t *testing.T) {

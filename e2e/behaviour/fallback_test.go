@@ -51,6 +51,7 @@ const hold = 5 * time.Second
 // Each behavior of the fallback, with both types of metrics, takes the workload straight
 // to the count that it names, and keeps it there.
 func TestFallbackBehaviors(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		behavior             kedav1alpha1.FallbackBehavior
 		trigger              func(string) kedav1alpha1.ScaleTriggers

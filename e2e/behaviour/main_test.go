@@ -20,7 +20,7 @@ var world suite.World
 
 // TestMain lets more tests run at a time than there are processors: they mostly wait.
 func TestMain(m *testing.M) {
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
 	}
 	os.Exit(world.Main(m))
