@@ -7,14 +7,8 @@ import (
 
 	"pgregory.net/rapid"
 
-	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/metricsadapter/fallback"
 )
-
-var drawnBehaviors = []kedav1alpha1.FallbackBehavior{
-	kedav1alpha1.FallbackBehaviorStatic, kedav1alpha1.FallbackBehaviorCurrentReplicas, kedav1alpha1.FallbackBehaviorCurrentReplicasIfHigher,
-	kedav1alpha1.FallbackBehaviorCurrentReplicasIfLower, kedav1alpha1.FallbackBehaviorScalingModifiers,
-}
 
 // drawSituation draws a workload with a fallback, of any behavior, whose triggers can be
 // read, were not yet, or fail. It goes beyond the small numbers of walk.
@@ -24,7 +18,7 @@ func drawSituation(t *rapid.T) situation {
 		Min: rapid.Int32Range(0, 20).Draw(t, "min"), Cooldown: time.Duration(rapid.IntRange(0, 600).Draw(t, "cooldown")) * time.Second,
 		Fallback: &fallback.Spec{
 			Threshold: rapid.Int32Range(0, 5).Draw(t, "threshold"), Replicas: rapid.Int32Range(0, 200).Draw(t, "fallback"),
-			Behavior: rapid.SampledFrom(drawnBehaviors).Draw(t, "behavior"),
+			Behavior: rapid.SampledFrom(fallbacks[1:]).Draw(t, "behavior").Behavior,
 		},
 	}
 	s.spec.Max = max(1, s.spec.Min) + rapid.Int32Range(0, 200).Draw(t, "max")

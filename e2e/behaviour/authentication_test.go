@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"testing"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/e2e/local"
+	"github.com/freshet-io/freshet/e2e/suite"
 )
 
 // What an authentication refers to is used anew as soon as it changes, be it a Secret or a
@@ -42,6 +44,35 @@ func TestWhatAuthenticationsReferTo(t *testing.T) {
 				r.expectUsers("")
 			})
 		}
+	}
+}
+
+// What a trigger takes from the environment of the target is used anew when that changes,
+// or the ConfigMap that it is taken from.
+func TestEnvironmentOfTheTarget(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.fill("orders", 10)
+	config := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "redis"}, Data: map[string]string{"address": nowhere}}
+	s.Create(config)
+	trigger := s.list("orders")
+	delete(trigger.Metadata, "address")
+	trigger.Metadata["addressFromEnv"] = "REDIS"
+	d := s.Deployment("worker", 0, corev1.EnvVar{Name: "REDIS", ValueFrom: &corev1.EnvVarSource{
+		ConfigMapKeyRef: &corev1.ConfigMapKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "redis"}, Key: "address"},
+	}})
+	s.Create(s.ScaledObject(trigger))
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "TriggerError", nowhere)
+	config.Data["address"] = s.redis.Addr()
+	s.Must(world.Client.Update(s.Ctx, config))
+	s.ExpectReplicas("worker", 2)
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionTrue, "ScaledObjectReady")
+	suite.Change(s.Scene, "worker", d, func(d *appsv1.Deployment) {
+		d.Spec.Template.Spec.Containers[0].Env = []corev1.EnvVar{{Name: "REDIS", Value: "127.0.0.1:2"}}
+	})
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "TriggerError", "127.0.0.1:2")
+	if n := s.Replicas("worker"); n != 2 {
+		t.Errorf("%d replicas after a wrong address, want the 2 there were", n)
 	}
 }
 

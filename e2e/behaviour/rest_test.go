@@ -42,14 +42,14 @@ func TestInitialCooldown(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	s.worker(1, func(so *kedav1alpha1.ScaledObject) {
-		so.Spec.InitialCooldownPeriod, so.Spec.CooldownPeriod = ptr.To[int32](6), ptr.To[int32](3600)
+		so.Spec.InitialCooldownPeriod, so.Spec.CooldownPeriod = ptr.To[int32](8), ptr.To[int32](3600)
 	}, s.list("orders"))
 	created := s.Object("worker").CreationTimestamp.Time
 	h := s.Record("worker")
 	s.ExpectCondition("worker", kedav1alpha1.ConditionActive, metav1.ConditionFalse, "ScalerCooldown")
 	s.ExpectReplicas("worker", 0)
-	if took := time.Since(created); took < 6*time.Second {
-		t.Errorf("zero %s after the creation, before the initial cooldown of 6 s", took)
+	if took := time.Since(created); took < 8*time.Second {
+		t.Errorf("zero %s after the creation, before the initial cooldown of 8 s", took)
 	}
 	s.ExpectHistory(h, 1, 0)
 }
@@ -59,7 +59,7 @@ func TestCooldown(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	s.fill("orders", 1)
-	s.worker(0, func(so *kedav1alpha1.ScaledObject) { so.Spec.CooldownPeriod = ptr.To[int32](5) }, s.list("orders"))
+	s.worker(0, func(so *kedav1alpha1.ScaledObject) { so.Spec.CooldownPeriod = ptr.To[int32](8) }, s.list("orders"))
 	s.ExpectReplicas("worker", 1)
 	h := s.Record("worker")
 	s.fill("orders", 0)
@@ -69,8 +69,8 @@ func TestCooldown(t *testing.T) {
 	s.fill("orders", 0)
 	drained := time.Now()
 	s.ExpectReplicas("worker", 0)
-	if took := time.Since(drained); took < 4*time.Second {
-		t.Errorf("zero after %s: the cooldown of 5 s, less one read, did not begin anew", took)
+	if took := time.Since(drained); took < 7*time.Second {
+		t.Errorf("zero after %s: the cooldown of 8 s, less one read, did not begin anew", took)
 	}
 	s.ExpectHistory(h, 1, 0)
 }
