@@ -16,8 +16,8 @@ import (
 // and which of them are new. It compares what the status said before with what it
 // says now that it is written, so that a restart tells nothing again. While an
 // object is scaled it has an HPA, and its status names that.
-func (r *Reconciler) tellWatch(before, so *kedav1alpha1.ScaledObject, triggers []*trigger) {
-	was, is := before.Status.HpaName != "", so.Status.HpaName != ""
+func (r *Reconciler) tellWatch(before *kedav1alpha1.ScaledObjectStatus, so *kedav1alpha1.ScaledObject, triggers []*trigger) {
+	was, is := before.HpaName != "", so.Status.HpaName != ""
 	switch {
 	case !was && is:
 		r.Events.Started(so, "Started scalers watch")
@@ -28,7 +28,7 @@ func (r *Reconciler) tellWatch(before, so *kedav1alpha1.ScaledObject, triggers [
 		return
 	}
 	for _, t := range triggers {
-		if t.scaler != nil && (!was || !t.listed(&before.Status)) {
+		if t.scaler != nil && (!was || !t.listed(before)) {
 			r.Events.Started(so, "Scaler "+t.spec.Type+" is built")
 		}
 	}
