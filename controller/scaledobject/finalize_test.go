@@ -14,10 +14,6 @@ import (
 	"github.com/freshet-io/freshet/scalers/poll"
 )
 
-func restores(so *kedav1alpha1.ScaledObject) {
-	so.Spec.Advanced = &kedav1alpha1.AdvancedConfig{RestoreToOriginalReplicaCount: true}
-}
-
 // fromBefore has the finalizer that another operator gives to every object.
 func fromBefore(so *kedav1alpha1.ScaledObject) { so.Finalizers = []string{kedav1alpha1.Finalizer} }
 
@@ -55,7 +51,7 @@ func (w *world) outlast(name string) error {
 // restored does not stay, however late that is within three seconds.
 func TestLastSyncOfTheHPA(t *testing.T) {
 	for _, looks := range []int{1, 2, 3} {
-		w := deleting(t, restores)
+		w := deleting(t, withRestore)
 		w.settle("orders") // deletes the HPA
 		for range looks {
 			if got := w.settle("orders").RequeueAfter; got <= 0 || got > hpaGrace {
@@ -113,7 +109,7 @@ func TestFinalize(t *testing.T) {
 		writes   []string
 	}{
 		{"the replicas stay as they are", nil, 7, nil, []string{"delete HorizontalPodAutoscaler"}},
-		{"the original replicas are restored", []func(*kedav1alpha1.ScaledObject){restores}, 2, []int32{2},
+		{"the original replicas are restored", []func(*kedav1alpha1.ScaledObject){withRestore}, 2, []int32{2},
 			[]string{"delete HorizontalPodAutoscaler", "patch ScaledObject"}},
 		{"what another operator left is let go", []func(*kedav1alpha1.ScaledObject){fromBefore}, 7, nil,
 			[]string{"delete HorizontalPodAutoscaler", "patch ScaledObject"}},
@@ -151,7 +147,7 @@ func TestFinalize(t *testing.T) {
 // TestFinalizeWaitsForTheHPA: nothing is restored while a sync of the HPA that
 // was under way may still write.
 func TestFinalizeWaitsForTheHPA(t *testing.T) {
-	w := deleting(t, restores)
+	w := deleting(t, withRestore)
 	result, err := w.reconcile("orders")
 	if err != nil {
 		t.Fatal(err)
@@ -228,7 +224,7 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
-			w := deleting(t, restores)
+			w := deleting(t, withRestore)
 			tc.do(w)
 			if err := w.outlast("orders"); err != nil {
 				t.Fatal(err)
@@ -257,7 +253,7 @@ func TestFinalizeIsTriedAgain(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
-			w := deleting(t, restores)
+			w := deleting(t, withRestore)
 			tc.spoil(w)
 			if err := w.outlast("orders"); !errors.Is(err, down) {
 				t.Errorf("the reconcile ends with %v, want %v", err, down)
@@ -304,7 +300,7 @@ func TestFinalizeLeavesOthers(t *testing.T) {
 
 // TestFinalizePaused: an object that is paused is let go as any other.
 func TestFinalizePaused(t *testing.T) {
-	w := deleting(t, restores, withAnnotation(kedav1alpha1.AnnotationPaused, "true"))
+	w := deleting(t, withRestore, withAnnotation(kedav1alpha1.AnnotationPaused, "true"))
 	if err := w.outlast("orders"); err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +313,7 @@ func TestFinalizePaused(t *testing.T) {
 // TestFinalizeNeverReconciled: an object that was never seen before knows no
 // original count.
 func TestFinalizeNeverReconciled(t *testing.T) {
-	w := newWorld(t, newDeployment("orders", 2), newObject("orders", restores, func(so *kedav1alpha1.ScaledObject) {
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders", withRestore, func(so *kedav1alpha1.ScaledObject) {
 		so.Finalizers = []string{kedav1alpha1.Finalizer}
 		so.DeletionTimestamp = &metav1.Time{Time: deployed.Time}
 	}))

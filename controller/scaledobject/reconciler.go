@@ -158,7 +158,7 @@ func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.Scale
 		return 0, err
 	}
 	before := so.DeepCopy()
-	now := time.Now()
+	told, now := before.Status, time.Now()
 	so.Status.Conditions.Initialize(so.Generation, now)
 	recheck, err := r.progress(ctx, before, so, triggers, ru, now)
 	var f *fault
@@ -178,7 +178,7 @@ func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.Scale
 	if statusErr != nil {
 		return 0, statusErr
 	}
-	r.tellWatch(before, so, triggers)
+	r.tellWatch(&told, so, triggers)
 	return recheck, err
 }
 
