@@ -71,3 +71,28 @@ func documents(t *testing.T, file string) []string {
 	}
 	return strings.Split(string(text), "\n---\n")
 }
+
+// TestAdapterFiles: where the certificate of external metrics comes from.
+func TestAdapterFiles(t *testing.T) {
+	filled, empty := t.TempDir(), t.TempDir()
+	for _, name := range []string{"tls.crt", "tls.key"} {
+		if err := os.WriteFile(filepath.Join(filled, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for reason, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"Freshet makes it":                      {nil, ""},
+		"Freshet makes it, whatever is there":   {[]string{"--cert-dir=" + filled}, ""},
+		"files for external metrics alone":      {[]string{"--tls-cert-file=a", "--tls-private-key-file=b", "--cert-dir=" + filled}, "a b"},
+		"files for all":                         {[]string{"--enable-cert-rotation=false", "--cert-dir=" + filled}, filled + "/tls.crt " + filled + "/tls.key"},
+		"nobody gives one: it is made at start": {[]string{"--enable-cert-rotation=false", "--cert-dir=" + empty}, ""},
+	} {
+		certificate, key := parse(t, nil, tc.args...).adapterFiles()
+		if got := strings.TrimSpace(certificate + " " + key); got != tc.want {
+			t.Errorf("%s: got %q, want %q", reason, got, tc.want)
+		}
+	}
+}

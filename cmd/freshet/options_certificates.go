@@ -52,14 +52,15 @@ func (o *options) validateCertificates(add func(format string, args ...any)) {
 	if problems := validation.IsDNS1123Subdomain(c.secret); len(problems) > 0 {
 		add("--cert-secret-name is %q: %s", c.secret, problems[0])
 	}
-	for _, f := range []struct{ flag, path string }{
-		{"--tls-cert-file", o.certFile}, {"--tls-private-key-file", o.keyFile}, {"--client-ca-file", o.clientCAFile},
+	const made, named = "--enable-cert-rotation has Freshet make a certificate", "the authorities that the cluster names count"
+	for _, f := range []struct{ flag, path, without string }{
+		{"--tls-cert-file", o.certFile, made}, {"--tls-private-key-file", o.keyFile, made}, {"--client-ca-file", o.clientCAFile, named},
 	} {
 		if f.path == "" {
 			continue
 		}
 		if _, err := os.Stat(f.path); err != nil {
-			add("%s: %w (without it, --enable-cert-rotation has Freshet make a certificate)", f.flag, err)
+			add("%s: %w (without it, %s)", f.flag, err, f.without)
 		}
 	}
 	if o.webhooks.port == 0 || c.rotate {
