@@ -11,6 +11,8 @@ import (
 // windows look back on. Of a time in which they asked for the same, the end is kept.
 type Asked struct {
 	runs []Run
+	// open tells that the last run goes on.
+	open bool
 	// since is when the watch began.
 	since time.Time
 }
@@ -37,34 +39,56 @@ func (l *Ledger) Ask(key poll.Key, replicas int32, now time.Time, window time.Du
 	a.asked.add(replicas, now, window)
 }
 
-// AskedOf returns what the metrics of the object's HPA asked for, and since when
-// this is watched; the zero time if it is not.
-func (l *Ledger) AskedOf(key poll.Key) (runs []Run, since time.Time) {
+// AskNothing keeps that the metrics of the object's HPA ask for nothing now: the HPA
+// does not look at them, or cannot read them.
+func (l *Ledger) AskNothing(key poll.Key, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.objects[key]; a != nil {
+		a.asked.close(now)
+	}
+}
+
+// AskedOf returns what the metrics of the object's HPA asked for until now, and since
+// when this is watched; the zero time if it is not.
+func (l *Ledger) AskedOf(key poll.Key, now time.Time) (runs []Run, since time.Time) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	a := l.objects[key]
 	if a == nil {
 		return nil, time.Time{}
 	}
-	return slices.Clone(a.asked.runs), a.asked.since
+	runs = slices.Clone(a.asked.runs)
+	if a.asked.open {
+		runs[len(runs)-1].Until = now
+	}
+	return runs, a.asked.since
 }
 
 func (k *Asked) add(replicas int32, now time.Time, window time.Duration) {
 	n := len(k.runs)
-	if n > 0 {
-		k.runs[n-1].Until = now // until the look before, at most a sync ago
-		if k.runs[n-1].Replicas == replicas {
-			return
-		}
+	if k.open && k.runs[n-1].Replicas == replicas {
+		k.runs[n-1].Until = now
+		return
 	}
+	k.close(now)
 	old := 0
 	for old < n && now.Sub(k.runs[old].Until) > window {
 		old++
 	}
-	k.runs = append(slices.Delete(k.runs, 0, old), Run{replicas, now})
+	k.runs, k.open = append(slices.Delete(k.runs, 0, old), Run{replicas, now}), true
 	if len(k.runs) > mostRuns {
 		k.drop()
 	}
+}
+
+// close ends the run that goes on: what was asked for held until the look before, at
+// most a sync ago.
+func (k *Asked) close(now time.Time) {
+	if k.open {
+		k.runs[len(k.runs)-1].Until = now
+	}
+	k.open = false
 }
 
 // drop gives up a run that no window would choose: later ones asked for as many or

@@ -50,6 +50,7 @@ func (r *Reconciler) scale(ctx context.Context, so *kedav1alpha1.ScaledObject, t
 			return 0, err
 		}
 	}
+	r.record(so, triggers, s, &d, now)
 	r.reportDecision(so, triggers, ru, d, s.state, now)
 	if d.Recheck.IsZero() {
 		return r.resync(so, tgt), nil
@@ -73,9 +74,8 @@ func (r *Reconciler) write(ctx context.Context, so *kedav1alpha1.ScaledObject, t
 		return activation.Decision{}, asFault(err)
 	}
 	from := live.Spec.Replicas
-	state := s.state
-	state.Replicas = from
-	d := activation.Decide(s.spec, s.triggers, state, now)
+	s.state.Replicas = from
+	d := s.decide(now)
 	if d.Replicas == nil || *d.Replicas == from {
 		return d, nil
 	}

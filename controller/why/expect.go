@@ -92,7 +92,9 @@ func inputOf(f *Facts, replicas int32) *horizontal.Input {
 
 // countsPods tells whether any of the metrics does.
 func countsPods(metrics []autoscalingv2.MetricSpec) bool {
-	return slices.ContainsFunc(metrics, func(m autoscalingv2.MetricSpec) bool { return m.External == nil || m.External.Target.AverageValue == nil })
+	return slices.ContainsFunc(metrics, func(m autoscalingv2.MetricSpec) bool {
+		return m.External == nil || m.External.Target.AverageValue == nil
+	})
 }
 
 // readingOf is what the HPA would read of one metric: what Freshet serves, or, of

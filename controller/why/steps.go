@@ -13,7 +13,9 @@ import (
 // Steps are those that the HPA's algorithm took, in sentences.
 func Steps(spec *horizontal.Spec, d *horizontal.Decision) []whyv1alpha1.Step {
 	var all []whyv1alpha1.Step
-	say := func(stage string, n int32, why string) { all = append(all, whyv1alpha1.Step{Stage: stage, Replicas: n, Why: why}) }
+	say := func(stage string, n int32, why string) {
+		all = append(all, whyv1alpha1.Step{Stage: stage, Replicas: n, Why: why})
+	}
 	for i := range d.Metrics {
 		m := &d.Metrics[i]
 		say("metric", m.Desired, Asks(spec, m))

@@ -69,7 +69,7 @@ var backlogs = []string{
 func (x *explainer) totalled(r *whyv1alpha1.Reading) {
 	if r.TargetType == autoscalingv2.ValueMetricType && slices.Contains(backlogs, r.Type) && r.Target > 0 && *r.Value > r.Target {
 		x.suspect("%s is a backlog with metricType Value: %s against %s of all replicas together multiplies them by %s at each look, until the backlog is below %s. With AverageValue it would ask for %s.",
-			r.Metric, number(*r.Value), number(r.Target), number(*r.Value / r.Target), number(r.Target), number(*r.Value/r.Target))
+			r.Metric, number(*r.Value), number(r.Target), number(*r.Value/r.Target), number(r.Target), number(*r.Value/r.Target))
 	}
 }
 

@@ -50,7 +50,7 @@ func replicas(n int32) string {
 // upper begins a sentence. Names of metrics stay as they are.
 func upper(s string) string {
 	first, _, _ := strings.Cut(s, " ")
-	if first == "" || strings.ContainsAny(first, "-.0123456789") {
+	if first == "" || first == "cpu" || first == "memory" || strings.ContainsAny(first, "-.0123456789") {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]

@@ -58,7 +58,7 @@ func Table(out io.Writer, all []whyv1alpha1.Explanation, most, columns int) {
 	for i := range shown {
 		e := &shown[i]
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", e.Namespace, e.Name, e.Object.State,
-			orDash(e.Target.Replicas), orDash(Wanted(e)), e.Object.Min, e.Object.Max, cut(e.Verdict.Now, columns))
+			Count(e.Target.Replicas), Count(Wanted(e)), e.Object.Min, e.Object.Max, cut(e.Verdict.Now, columns))
 	}
 	_ = w.Flush() // whoever reads may have gone
 	if n := len(all) - len(shown); n > 0 {
@@ -78,7 +78,8 @@ func Wanted(e *whyv1alpha1.Explanation) *int32 {
 	return most
 }
 
-func orDash(n *int32) string {
+// Count is a count for a table.
+func Count(n *int32) string {
 	if n == nil {
 		return "–"
 	}

@@ -40,7 +40,7 @@ type situation struct {
 	// Triggers are those of the facts, with how they are compared.
 	Triggers []trigger `json:"triggers"`
 	// NoHPA leaves the HPA out; HPA is laid over the one that the triggers make.
-	NoHPA bool                                    `json:"noHPA"`
+	NoHPA bool                                   `json:"noHPA"`
 	HPA   *autoscalingv2.HorizontalPodAutoscaler `json:"hpa"`
 	// Asked are recommendations: how many, and until how long ago.
 	Asked []struct {
