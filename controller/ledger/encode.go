@@ -62,12 +62,7 @@ func fields(b []byte, d *whyv1alpha1.Decision) []byte {
 }
 
 func input(b []byte, in *whyv1alpha1.Input) []byte {
-	flags := byte(0)
-	for flag, set := range map[byte]bool{hasValue: in.Value != nil, isTotal: in.Total, isActive: in.Active, isStandIn: in.StandIn} {
-		if set {
-			flags |= flag
-		}
-	}
+	flags := flag(in.Value != nil, hasValue) | flag(in.Total, isTotal) | flag(in.Active, isActive) | flag(in.StandIn, isStandIn)
 	b = text(append(b, flags), in.Metric)
 	if in.Value != nil {
 		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(*in.Value))
@@ -77,6 +72,13 @@ func input(b []byte, in *whyv1alpha1.Input) []byte {
 	b = binary.AppendVarint(b, int64(in.Asks))
 	b = binary.AppendVarint(b, int64(in.Failures))
 	return text(b, clip(in.Error))
+}
+
+func flag(set bool, bit byte) byte {
+	if set {
+		return bit
+	}
+	return 0
 }
 
 // most is how many bytes of a sentence are kept.
@@ -96,20 +98,6 @@ func clip(s string) string {
 
 func text(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
-}
-
-// sizeOf is no less than the bytes that a decision takes.
-func sizeOf(d *whyv1alpha1.Decision) int {
-	const numbers = 40 // no more than the varints of a decision, an input or a step
-	clipped := func(s string) int { return min(len(s), most+len("…")) }
-	n := header + numbers + len(d.By) + len(d.Outcome) + clipped(d.Why)
-	for i := range d.Inputs {
-		n += 2*numbers + len(d.Inputs[i].Metric) + clipped(d.Inputs[i].Error)
-	}
-	for _, s := range d.Steps {
-		n += numbers + len(s.Stage) + clipped(s.Why)
-	}
-	return min(n, longest)
 }
 
 // decode reads the first decision, and returns what comes after it.

@@ -39,6 +39,8 @@ type Ledger struct {
 	objects map[poll.Key]*account
 	// size are the bytes of all decisions.
 	size int
+	// scratch is where decisions are encoded.
+	scratch []byte
 	// gone are the deleted objects, the first deleted first.
 	gone []poll.Key
 }
@@ -166,9 +168,13 @@ func (l *Ledger) account(key poll.Key) *account {
 // keep appends a decision and drops the oldest ones that are too many.
 func (l *Ledger) keep(a *account, d *whyv1alpha1.Decision) {
 	before := cap(a.text)
+	l.scratch = encode(l.scratch[:0], d)
 	most := min(l.bounds.Object, l.bounds.Fleet/len(l.objects))
-	a.text = trim(a.text, most-sizeOf(d))
-	a.text = encode(slices.Grow(a.text, sizeOf(d)), d)
+	a.text = trim(a.text, most-len(l.scratch))
+	if n := len(a.text) + len(l.scratch); n > cap(a.text) { // append would take twice as much
+		a.text = append(make([]byte, 0, n), a.text...)
+	}
+	a.text = append(a.text, l.scratch...)
 	l.size += cap(a.text) - before
 	if l.size > l.bounds.Fleet {
 		l.shrink()

@@ -89,7 +89,9 @@ func Observed(f *Facts) (d whyv1alpha1.Decision, ok bool) {
 		return d, true
 	}
 	computed, spec := observe(f)
-	d.Steps = Steps(spec, &computed)
+	if steps := Steps(spec, &computed); len(steps) > 1 { // one step is the sentence
+		d.Steps = steps
+	}
 	for i := range computed.Metrics {
 		d.Inputs = append(d.Inputs, inputSeen(f, &computed.Metrics[i]))
 	}

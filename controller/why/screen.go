@@ -168,20 +168,15 @@ func indented(b *strings.Builder, indent, text string) {
 func runes(s string) int { return len([]rune(s)) }
 
 func decisions(b *strings.Builder, e *whyv1alpha1.Explanation, since time.Duration) {
-	shown, left := e.Decisions, 0
+	shown, left := Since(e, since), 0
 	if since == 0 && len(shown) > mostDecisions {
 		shown, left = shown[:mostDecisions], len(shown)-mostDecisions
 	}
-	written := false
+	if len(shown) > 0 {
+		b.WriteString("\nDONE, THE LAST FIRST\n")
+	}
 	for i := range shown {
 		d := &shown[i]
-		if since > 0 && e.Made.Sub(d.At.Time) > since {
-			break
-		}
-		if !written {
-			b.WriteString("\nDONE, THE LAST FIRST\n")
-			written = true
-		}
 		change := fmt.Sprintf("%d → %d", d.From, d.To)
 		if d.From == d.To {
 			change = fmt.Sprintf("stays %d", d.To)
@@ -192,6 +187,19 @@ func decisions(b *strings.Builder, e *whyv1alpha1.Explanation, since time.Durati
 	if left > 0 {
 		fmt.Fprintf(b, "  … and %d before: --since has more.\n", left)
 	}
+}
+
+// Since are the decisions of the last while; 0 is all that there are.
+func Since(e *whyv1alpha1.Explanation, while time.Duration) []whyv1alpha1.Decision {
+	if while == 0 {
+		return e.Decisions
+	}
+	for i := range e.Decisions {
+		if e.Made.Sub(e.Decisions[i].At.Time) > while {
+			return e.Decisions[:i]
+		}
+	}
+	return e.Decisions
 }
 
 // inputsOf are the readings that a decision was made of, in one line.

@@ -79,13 +79,19 @@ const recent = time.Hour
 // fought finds somebody else who writes the replicas.
 func (x *explainer) fought() {
 	w := x.f.Target.Writer
-	if w == nil || w.Who != whyv1alpha1.MakerOther || x.f.Object.CreationTimestamp.After(w.At.Time) {
+	if w == nil || w.Who != whyv1alpha1.MakerOther {
 		return
 	}
-	if ago := x.f.Now.Sub(w.At.Time); ago < recent {
-		x.suspect("%s wrote spec.replicas %s ago, which is neither Freshet nor the HPA: they undo each other. Leave replicas out of what it applies.",
-			w.Manager, span(ago))
+	when := "last (when is not recorded)"
+	if !w.At.IsZero() {
+		ago := x.f.Now.Sub(w.At.Time)
+		if x.f.Object.CreationTimestamp.After(w.At.Time) || ago > recent {
+			return
+		}
+		when = span(ago) + " ago"
 	}
+	x.suspect("%s wrote spec.replicas %s, which is neither Freshet nor the HPA: as long as it does, they undo each other. Leave replicas out of what it applies.",
+		w.Manager, when)
 }
 
 // edited finds those who changed the HPA by hand.

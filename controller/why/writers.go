@@ -18,7 +18,8 @@ const (
 )
 
 // ReplicasWriter is who wrote spec.replicas last, as the managed fields of the
-// workload have it; nil when they do not tell.
+// workload have it; nil when they do not tell. Of writes through the scale subresource
+// they do not have the time; whoever wrote so and is still there was the last.
 func ReplicasWriter(fields []metav1.ManagedFieldsEntry) *whyv1alpha1.Writer {
 	var last *whyv1alpha1.Writer
 	for i := range fields {
@@ -28,7 +29,7 @@ func ReplicasWriter(fields []metav1.ManagedFieldsEntry) *whyv1alpha1.Writer {
 		}
 		w := writer(m)
 		w.Fields = []string{"spec.replicas"}
-		if last == nil || last.At.Before(&w.At) {
+		if last == nil || w.At.IsZero() || !last.At.IsZero() && last.At.Before(&w.At) {
 			last = &w
 		}
 	}
