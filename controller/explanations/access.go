@@ -21,7 +21,12 @@ const allowFor = 10 * time.Second
 
 // Access lets those read an explanation who may read the object that it is of. The
 // API server, asked by a SubjectAccessReview, says who may.
-type Access struct{ authorizer authorizer.Authorizer }
+type Access struct{ reviewer reviewer }
+
+// reviewer is who says so.
+type reviewer interface {
+	Authorize(context.Context, authorizer.Attributes) (authorizer.Decision, string, error)
+}
 
 // NewAccess asks by the client.
 func NewAccess(client authorizationv1.AuthorizationV1Interface) (*Access, error) {
@@ -45,7 +50,7 @@ func (a *Access) Check(ctx context.Context, verb, namespace, name string) error 
 	if !ok {
 		return apierrors.NewUnauthorized("who asks is not known")
 	}
-	decision, reason, err := a.authorizer.Authorize(ctx, authorizer.AttributesRecord{
+	decision, reason, err := a.reviewer.Authorize(ctx, authorizer.AttributesRecord{
 		User: user, Verb: verb, Namespace: namespace, Name: name, ResourceRequest: true,
 		APIGroup: scaledObjects.Group, APIVersion: kedav1alpha1.GroupVersion.Version, Resource: scaledObjects.Resource,
 	})

@@ -8,6 +8,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -66,6 +67,7 @@ func (w *Witness) Register(ctx context.Context, c cache.Cache) error {
 // scaled keeps what an HPA's status tells of, if that is another decision than the
 // last one.
 func (w *Witness) scaled(hpa *autoscalingv2.HorizontalPodAutoscaler, now time.Time) {
+	defer survive(hpa)
 	owner := metav1.GetControllerOf(hpa)
 	if owner == nil || owner.Kind != kedav1alpha1.KindScaledObject || !hpa.DeletionTimestamp.IsZero() || len(hpa.Status.Conditions) == 0 {
 		return
@@ -92,6 +94,14 @@ func (w *Witness) scaled(hpa *autoscalingv2.HorizontalPodAutoscaler, now time.Ti
 		d.At = ledger.Second(last.Time)
 	}
 	w.Ledger.Write(key, digest, &d)
+}
+
+// survive keeps an object that the program cannot cope with from ending it: what it
+// is about is only the explanation of that object.
+func survive(obj client.Object) {
+	if r := recover(); r != nil {
+		ctrl.Log.Error(fmt.Errorf("panic: %v", r), "watching what is decided", "namespace", obj.GetNamespace(), "name", obj.GetName())
+	}
 }
 
 // digestOf tells an HPA's decisions apart: by what it asks for, and by what keeps it
@@ -124,6 +134,7 @@ func (w *Witness) known(key poll.Key) []why.Trigger {
 // told keeps what the owner of an object says on it, on a replica that is not the
 // owner. What it was made of is not known here.
 func (w *Witness) told(so *kedav1alpha1.ScaledObject, now time.Time) {
+	defer survive(so)
 	key := keyOf(so.Namespace, so.Name)
 	if poll.Owns(w.Ownership, key) || !so.DeletionTimestamp.IsZero() {
 		return
@@ -161,7 +172,7 @@ func (w *Witness) counts(key poll.Key, so *kedav1alpha1.ScaledObject) (from, to 
 	return from, to
 }
 
-// Objects lists the ScaledObjects of a namespace, "" is all, as the cache has them.
+// objects lists the ScaledObjects of a namespace, "" is all, as the cache has them.
 func (g *Gatherer) objects(ctx context.Context, namespace string) ([]kedav1alpha1.ScaledObject, error) {
 	var all kedav1alpha1.ScaledObjectList
 	if err := g.Client.List(ctx, &all, client.InNamespace(namespace), client.UnsafeDisableDeepCopy); err != nil {

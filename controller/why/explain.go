@@ -61,7 +61,7 @@ func (x *explainer) count() (n int32, known bool) {
 func (x *explainer) rests() bool {
 	n, known := x.count()
 	idle := x.f.Object.IdleReplicas()
-	return known && (n == 0 || idle != nil && n <= *idle)
+	return known && (n == 0 || idle != nil && n <= *idle && n < x.f.Object.MinReplicas())
 }
 
 // step is what the HPA makes of a metric, or nil.

@@ -156,6 +156,9 @@ func (x *explainer) between(count int32, spec *activation.Spec) {
 			x.idle(count)
 		}
 	case activation.Active:
+		if o.State == "" {
+			o.State, v.Now = whyv1alpha1.StateScaling, upper(d.Why)+"."
+		}
 		if len(d.StoodIn) > 0 {
 			o.State = whyv1alpha1.StateFallback
 		}

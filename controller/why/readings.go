@@ -46,14 +46,22 @@ func (x *explainer) reading(t *Trigger) whyv1alpha1.Reading {
 		x.measured(&r)
 	}
 	if step := x.step(t.Metric); step != nil && step.Err == nil {
-		asks, exact := step.Desired, x.exact(step)
-		r.Asks, r.Exact = &asks, &exact
+		asks := step.Desired
+		r.Asks, r.Exact = &asks, finite(x.exact(step))
 	} else if r.Value != nil && step == nil && target.Type == autoscalingv2.AverageValueMetricType && r.Target > 0 {
 		exact := max(0, *r.Value) / r.Target
 		asks := int32(min(math.Ceil(exact), math.MaxInt32))
-		r.Asks, r.Exact = &asks, &exact
+		r.Asks, r.Exact = &asks, finite(exact)
 	}
 	return r
+}
+
+// finite is a number that can be told, or nil.
+func finite(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
 }
 
 // milli is how many thousandths there are in one.
@@ -62,9 +70,9 @@ const milli = 1000
 // given is what the HPA is given of the metric.
 func (t *Trigger) given() (value float64, ok bool) {
 	switch {
-	case t.StandIn != nil:
+	case t.StandIn != nil && finite(*t.StandIn) != nil:
 		return *t.StandIn, true
-	case t.Known && t.Err == "" && !t.Resource && !math.IsNaN(t.Value) && !math.IsInf(t.Value, 0):
+	case t.Known && t.Err == "" && !t.Resource && finite(t.Value) != nil:
 		return t.Value, true
 	}
 	return 0, false
@@ -136,7 +144,11 @@ func (x *explainer) activation(t *Trigger) *float64 {
 		return nil
 	}
 	if t == x.f.Formula {
-		if v, err := so.ScalingModifiers().ActivationTargetValue(); err == nil {
+		m := so.ScalingModifiers()
+		if m == nil { // the object is newer than what is made of it
+			return nil
+		}
+		if v, err := m.ActivationTargetValue(); err == nil {
 			return &v
 		}
 		return nil

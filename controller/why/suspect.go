@@ -43,7 +43,7 @@ func (x *explainer) query(r *whyv1alpha1.Reading) string {
 
 // averaged finds a query that averages what the HPA then divides by the replicas.
 func (x *explainer) averaged(r *whyv1alpha1.Reading) {
-	if r.TargetType == autoscalingv2.AverageValueMetricType && strings.HasPrefix(x.query(r), "avg(") {
+	if r.TargetType == autoscalingv2.AverageValueMetricType && strings.HasPrefix(x.query(r), "avg(") && r.Exact != nil {
 		x.suspect("The query of %s averages already, and with metricType AverageValue the HPA divides by the replicas once more: %s by %s each never asks for more than %s. Use sum(…), or metricType: Value.",
 			r.Metric, number(*r.Value), number(r.Target), number(*r.Exact))
 	}

@@ -10,7 +10,9 @@ import (
 
 // number is as people write it: to the thousandth, without zeros at the end.
 func number(v float64) string {
-	const milli = 1000
+	if math.Abs(v) >= 1e15 {
+		return strconv.FormatFloat(v, 'g', 6, 64)
+	}
 	return strconv.FormatFloat(math.Round(v*milli)/milli, 'f', -1, 64)
 }
 
