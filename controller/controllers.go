@@ -1,6 +1,6 @@
 // Package controller decides and writes: it turns ScaledObjects into HPAs, takes
-// workloads between zero and their first replicas, and says on the objects what
-// it did and why.
+// workloads between zero and their first replicas, makes the Jobs of ScaledJobs, and
+// says on the objects what it did and why.
 package controller
 
 import (
@@ -11,13 +11,17 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/scale"
+	"k8s.io/client-go/util/flowcontrol"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/controller/jobs"
 	"github.com/freshet-io/freshet/controller/metrics"
+	"github.com/freshet-io/freshet/controller/scaledjob"
 	"github.com/freshet-io/freshet/controller/scaledobject"
 	"github.com/freshet-io/freshet/controller/target"
 	"github.com/freshet-io/freshet/controller/triggerauth"
@@ -39,10 +43,16 @@ type Options struct {
 	Leader *poll.Leader
 	// Wakeups is told of readings that changed what an object asks for.
 	Wakeups *scaledobject.Wakeups
+	// JobWakeups is the same for ScaledJobs.
+	JobWakeups *scaledobject.Wakeups
+	// Jobs has the Jobs and pods of ScaledJobs, and nothing else.
+	Jobs cache.Cache
 	// Auth says how authentications are resolved.
 	Auth auth.Options
 	// Workers is how many ScaledObjects are reconciled at a time.
 	Workers int
+	// JobWorkers is how many ScaledJobs are.
+	JobWorkers int
 	// Build says what is running; its version is written on HPAs.
 	Build metrics.Build
 	// Webhooks review objects at admission; nil reviews none.
@@ -53,6 +63,8 @@ type Options struct {
 type Controllers struct {
 	// ScaledObject reconciles ScaledObjects.
 	ScaledObject *scaledobject.Reconciler
+	// ScaledJob reconciles ScaledJobs.
+	ScaledJob *scaledjob.Reconciler
 }
 
 // Register adds everything that runs to the manager: this is the one list.
@@ -81,6 +93,9 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	if err := c.ScaledObject.Register(ctx, mgr); err != nil {
 		return nil, fmt.Errorf("registering the ScaledObject controller: %w", err)
 	}
+	if err := c.registerJobs(ctx, mgr, o); err != nil {
+		return nil, err
+	}
 	for _, cluster := range []bool{false, true} {
 		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Cluster: cluster}
 		if err := users.Register(mgr); err != nil {
@@ -106,6 +121,33 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	return c, nil
 }
 
+// jobsPerSecond and jobsAtOnce bound how fast Jobs are made, for all ScaledJobs
+// together: what that costs the cluster is many times what it costs Freshet.
+const (
+	jobsPerSecond = 200
+	jobsAtOnce    = 100
+)
+
+// registerJobs adds what ScaledJobs need.
+func (c *Controllers) registerJobs(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	tracker := &jobs.Tracker{Ended: o.JobWakeups.Wake, Now: time.Now}
+	watch := &jobs.Watch{Cache: o.Jobs, Tracker: tracker}
+	if err := watch.Start(ctx); err != nil {
+		return fmt.Errorf("registering the ScaledJob controller: %w", err)
+	}
+	so := c.ScaledObject
+	c.ScaledJob = &scaledjob.Reconciler{
+		Client: so.Client, Live: so.Live, Cluster: so.Cluster, Auth: so.Auth, Engine: so.Engine, Store: so.Store,
+		Jobs: tracker, Synced: watch.Synced, Rate: flowcontrol.NewTokenBucketRateLimiter(jobsPerSecond, jobsAtOnce),
+		Ownership: so.Ownership, Events: so.Events, Version: so.Version, Workers: o.JobWorkers, Patience: so.Patience,
+		Wakeups: o.JobWakeups,
+	}
+	if err := c.ScaledJob.Register(ctx, mgr); err != nil {
+		return fmt.Errorf("registering the ScaledJob controller: %w", err)
+	}
+	return nil
+}
+
 // election makes this replica the owner of all objects once it leads.
 type election struct {
 	client  client.Client
@@ -125,6 +167,13 @@ func (e *election) Start(ctx context.Context) error {
 	}
 	for i := range all.Items {
 		e.options.Wakeups.Wake(client.ObjectKeyFromObject(&all.Items[i]))
+	}
+	var scaledJobs kedav1alpha1.ScaledJobList
+	if err := e.client.List(ctx, &scaledJobs, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing ScaledJobs to take over: %w", err)
+	}
+	for i := range scaledJobs.Items {
+		e.options.JobWakeups.Wake(client.ObjectKeyFromObject(&scaledJobs.Items[i]))
 	}
 	return nil
 }

@@ -1,0 +1,178 @@
+package scaledjob
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/controller/jobs"
+	"github.com/freshet-io/freshet/controller/scaledjob/strategy"
+)
+
+// making is a batch whose Jobs are being made by this process.
+type making struct {
+	sequence, generation int64
+	// todo are the places of Jobs that are not known to be made, in order.
+	todo []int32
+	// size is the number of places. made is how many Jobs were made since that was
+	// told last.
+	size, made int32
+	// newest is when the newest reading began that the batch answers; zero when it
+	// is for the minimum.
+	newest time.Time
+}
+
+// stuck is why Jobs cannot be made.
+type stuck struct {
+	generation int64
+	message    string
+	// until is when to try again, delay how long that was from the last time.
+	until time.Time
+	delay time.Duration
+	// unfinished is how many Jobs there were: when one ends there may be room.
+	unfinished int32
+}
+
+const (
+	// firstDelay and mostDelay bound how long Jobs that cannot be made are left alone.
+	firstDelay = time.Second
+	mostDelay  = time.Minute
+	// chunk is how many Jobs are made until it is said how far that is.
+	chunk = 100
+)
+
+// answer makes the Jobs that were decided on, or goes on with those that are being
+// made: a batch is made to its end before the next is decided on. The batch is in
+// the status before its first Job is. See docs/decisions/0019.
+func (r *Reconciler) answer(ctx context.Context, d *draft, o *object, s *situation, decision strategy.Decision, now time.Time) (time.Duration, error) {
+	if st := o.stuck; st != nil && st.holds(d.Generation, s.counts, now) {
+		return st.until.Sub(now), nil
+	}
+	if !o.making.goesOn(d.ScaledJob, o.stuck, decision) {
+		o.making = nil
+		if decision.Jobs == 0 {
+			closeBatch(d.ScaledJob, o, decision)
+			return 0, nil
+		}
+		m := r.begin(d.ScaledJob, decision, now)
+		if err := d.write(ctx, r.Client); err != nil {
+			return 0, err
+		}
+		o.making, o.made = m, now
+	}
+	return r.goOn(ctx, d.ScaledJob, o, s.counts, now), nil
+}
+
+// holds tells whether to wait still.
+func (s *stuck) holds(generation int64, counts jobs.Counts, now time.Time) bool {
+	return now.Before(s.until) && s.generation == generation && counts.Unfinished >= s.unfinished
+}
+
+// goesOn tells whether the batch is to be made to its end as it was decided. One of
+// a former spec is not, nor one that was held up and that newer readings speak of.
+func (m *making) goesOn(sj *kedav1alpha1.ScaledJob, st *stuck, decision strategy.Decision) bool {
+	return m != nil && m.generation == sj.Generation && (st == nil || !decision.Newest.After(m.newest))
+}
+
+// begin makes a batch of a decision and puts it into the status. It takes a new
+// sequence, unless the last batch is not known to be complete: then Jobs of it may
+// yet turn up that whoever began it asked for, and their names are used again.
+func (r *Reconciler) begin(sj *kedav1alpha1.ScaledJob, decision strategy.Decision, now time.Time) *making {
+	m := &making{sequence: 1, generation: sj.Generation}
+	if decision.Outcome == strategy.Start {
+		m.newest = decision.Newest
+	}
+	from := int32(0)
+	if last := sj.Status.Batch; last != nil {
+		if m.sequence = last.Sequence; last.Complete() {
+			m.sequence++
+		} else {
+			from = last.Made
+		}
+	}
+	owner := client.ObjectKeyFromObject(sj)
+	for place := from; int32(len(m.todo)) < decision.Jobs; place++ {
+		if !r.Jobs.Has(owner, jobName(sj, m.sequence, place)) {
+			m.todo = append(m.todo, place)
+		}
+		m.size = place + 1
+	}
+	at := metav1.NewTime(now.Truncate(time.Second))
+	sj.Status.Batch = &kedav1alpha1.JobBatch{Sequence: m.sequence, Size: m.size, Made: m.known(), Time: &at, Why: decision.Why}
+	return m
+}
+
+// known is up to which place all Jobs are known to be made.
+func (m *making) known() int32 {
+	if len(m.todo) == 0 {
+		return m.size
+	}
+	return m.todo[0]
+}
+
+// goOn makes more Jobs of the batch and says how far that is. It tells when to go on.
+func (r *Reconciler) goOn(ctx context.Context, sj *kedav1alpha1.ScaledJob, o *object, counts jobs.Counts, now time.Time) time.Duration {
+	m := o.making
+	made, err := r.create(ctx, sj, m)
+	m.made += made
+	// The cache may have an older status: the write is then a conflict.
+	batch := *sj.Status.Batch
+	batch.Sequence, batch.Size, batch.Made = m.sequence, m.size, m.known()
+	sj.Status.Batch = &batch
+	if err != nil {
+		r.tellMade(sj, m)
+		o.stuck = r.hold(sj, o.stuck, made, counts, err, now)
+		return o.stuck.until.Sub(now)
+	}
+	o.stuck = nil
+	if len(m.todo) > 0 {
+		return time.Millisecond
+	}
+	r.tellMade(sj, m)
+	o.making = nil
+	if !m.newest.IsZero() {
+		o.answered = m.newest
+	}
+	return 0
+}
+
+// tellMade records how many Jobs were made.
+func (r *Reconciler) tellMade(sj *kedav1alpha1.ScaledJob, m *making) {
+	if m.made > 0 {
+		r.Events.Scaled(sj, events.JobsCreated, fmt.Sprintf("Created %d jobs (%s)", m.made, sj.Status.Batch.Why))
+	}
+	m.made = 0
+}
+
+// hold is for how long Jobs that could not be made are left alone: longer each time
+// that none was.
+func (r *Reconciler) hold(sj *kedav1alpha1.ScaledJob, last *stuck, made int32, counts jobs.Counts, err error, now time.Time) *stuck {
+	next := &stuck{generation: sj.Generation, message: err.Error(), delay: firstDelay, unfinished: counts.Unfinished + made}
+	if last != nil && made == 0 && last.generation == sj.Generation {
+		next.delay = min(2*last.delay, mostDelay)
+	}
+	next.until = now.Add(next.delay)
+	if last == nil || last.message != next.message {
+		r.Events.ScaleFailed(sj, events.JobCreateFailed, kedav1alpha1.SteadyMessage(next.message))
+	}
+	return next
+}
+
+// closeBatch ends a batch that is not complete when no more Jobs are wanted: they
+// were made by whoever began it, or their work is gone.
+func closeBatch(sj *kedav1alpha1.ScaledJob, o *object, decision strategy.Decision) {
+	if !decision.Final() {
+		return
+	}
+	o.stuck = nil
+	if b := sj.Status.Batch; !b.Complete() {
+		closed := *b
+		closed.Size = b.Made
+		sj.Status.Batch = &closed
+	}
+}
