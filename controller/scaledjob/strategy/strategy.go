@@ -128,9 +128,9 @@ func Decide(spec Spec, triggers []Trigger, state State, now time.Time) Decision 
 		d.Why = fmt.Sprintf("the %s cannot be told without %s", spec.Combine, strings.Join(append(unread, d.Failed...), ", "))
 	case !d.Newest.After(state.Answered):
 		d.Outcome, d.Why = Answered, "the readings were answered"
-	case spec.paced() && now.Sub(state.Made) < spec.Interval/2:
+	case now.Sub(state.Made) < spec.pace():
 		d.Outcome, d.Why = Answered, fmt.Sprintf("the %s strategy decides once in a polling interval", spec.Strategy)
-		d.Recheck = state.Made.Add(spec.Interval / 2)
+		d.Recheck = state.Made.Add(spec.pace())
 	default:
 		d.start(spec, triggers, state)
 	}
@@ -170,10 +170,15 @@ func survey(triggers []Trigger) (d Decision, unread []string) {
 	return d, unread
 }
 
-// paced tells whether the strategy would ask for the same work again when it is
-// asked again before that was taken.
-func (s *Spec) paced() bool {
-	return s.Strategy == kedav1alpha1.ScalingStrategyEager || s.Strategy == kedav1alpha1.ScalingStrategyCustom
+// pace is how long Jobs are given to take their work before the strategy is asked
+// again, of those that would ask for it twice. It is half of a polling interval, so
+// that no poll is lost, and bounded for the sake of events.
+func (s *Spec) pace() time.Duration {
+	const most = 15 * time.Second
+	if s.Strategy == kedav1alpha1.ScalingStrategyEager || s.Strategy == kedav1alpha1.ScalingStrategyCustom {
+		return min(s.Interval/2, most)
+	}
+	return 0
 }
 
 // places is how many Jobs there may be beside those of the minimum.
