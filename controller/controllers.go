@@ -49,6 +49,8 @@ type Options struct {
 	Jobs cache.Cache
 	// Auth says how authentications are resolved.
 	Auth auth.Options
+	// Namespaces are those that are looked after; nil is all.
+	Namespaces []string
 	// Workers is how many ScaledObjects are reconciled at a time.
 	Workers int
 	// JobWorkers is how many ScaledJobs are.
@@ -65,6 +67,8 @@ type Controllers struct {
 	ScaledObject *scaledobject.Reconciler
 	// ScaledJob reconciles ScaledJobs.
 	ScaledJob *scaledjob.Reconciler
+
+	jobs *jobs.Watch
 }
 
 // Register adds everything that runs to the manager: this is the one list.
@@ -107,7 +111,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 			return nil, fmt.Errorf("registering the admission webhooks: %w", err)
 		}
 	}
-	if err := mgr.Add(&election{client: mgr.GetClient(), options: o}); err != nil {
+	if err := mgr.Add(&election{client: mgr.GetClient(), live: mgr.GetAPIReader(), jobs: c.jobs, options: o}); err != nil {
 		return nil, fmt.Errorf("registering the election: %w", err)
 	}
 	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, mgr.GetClient())); err != nil {
@@ -131,7 +135,8 @@ const (
 // registerJobs adds what ScaledJobs need.
 func (c *Controllers) registerJobs(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	tracker := &jobs.Tracker{Ended: o.JobWakeups.Wake, Now: time.Now}
-	watch := &jobs.Watch{Cache: o.Jobs, Tracker: tracker}
+	watch := &jobs.Watch{Cache: o.Jobs, Tracker: tracker, Namespaces: o.Namespaces}
+	c.jobs = watch
 	if err := watch.Start(ctx); err != nil {
 		return fmt.Errorf("registering the ScaledJob controller: %w", err)
 	}
@@ -151,6 +156,8 @@ func (c *Controllers) registerJobs(ctx context.Context, mgr ctrl.Manager, o Opti
 // election makes this replica the owner of all objects once it leads.
 type election struct {
 	client  client.Client
+	live    client.Reader
+	jobs    *jobs.Watch
 	options Options
 }
 
@@ -159,6 +166,9 @@ func (e *election) NeedLeaderElection() bool { return true }
 
 // Start takes over: polling on schedule begins, and every object is decided on.
 func (e *election) Start(ctx context.Context) error {
+	if !e.catchUp(ctx) {
+		return nil // the process ends
+	}
 	e.options.Leader.Elect()
 	e.options.Engine.Rebalance()
 	var all kedav1alpha1.ScaledObjectList
@@ -176,4 +186,24 @@ func (e *election) Start(ctx context.Context) error {
 		e.options.JobWakeups.Wake(client.ObjectKeyFromObject(&scaledJobs.Items[i]))
 	}
 	return nil
+}
+
+// catchUp has everything that the former leader made known, for as long as it takes.
+// It tells whether that came about before ctx ended.
+func (e *election) catchUp(ctx context.Context) bool {
+	const pause, limit = time.Second, 30 * time.Second
+	for {
+		call, cancel := context.WithTimeout(ctx, limit)
+		err := e.jobs.CatchUp(call, e.live)
+		cancel()
+		if err == nil {
+			return true
+		}
+		ctrl.LoggerFrom(ctx).Error(err, "taking over")
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pause):
+		}
+	}
 }

@@ -95,7 +95,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	book := &rules.Book{}
 	controllers, err := controller.Register(ctx, mgr, controller.Options{
-		Engine: engine, Store: readings, Rules: book, Leader: leader, Wakeups: wakeups, JobWakeups: jobWakeups, Jobs: jobs,
+		Engine: engine, Store: readings, Rules: book, Leader: leader, Wakeups: wakeups, JobWakeups: jobWakeups, Jobs: jobs, Namespaces: o.watchNamespaces,
 		Auth: auth.Options{
 			ClusterNamespace: o.clusterObjects(), OwnNamespace: o.namespace, RestrictSecrets: o.restrictSecrets,
 			FileRoot: o.authFiles, TokenLife: o.tokenLife, Timeout: o.sourceTimeout, Log: log,

@@ -7,9 +7,12 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 )
 
 // Watch keeps a tracker current by a cache that has the Jobs of ScaledJobs, and their
@@ -19,6 +22,8 @@ type Watch struct {
 	Cache cache.Cache
 	// Tracker is told of them.
 	Tracker *Tracker
+	// Namespaces are those that the cache is of; nil is all.
+	Namespaces []string
 
 	mu         sync.Mutex
 	jobs, pods toolscache.ResourceEventHandlerRegistration
@@ -50,6 +55,40 @@ func (w *Watch) Synced(ctx context.Context, pods bool) (bool, error) {
 		}
 	}
 	return w.pods.HasSynced(), nil
+}
+
+// CatchUp asks the API server itself for all Jobs and has those that the watch did not
+// tell of yet count as asked for. Whoever takes over calls it first: what another
+// replica made a moment ago may not be in the cache.
+func (w *Watch) CatchUp(ctx context.Context, live client.Reader) error {
+	namespaces := w.Namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	for _, namespace := range namespaces {
+		if err := w.catchUp(ctx, live, namespace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *Watch) catchUp(ctx context.Context, live client.Reader, namespace string) error {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(batchv1.SchemeGroupVersion.WithKind("JobList"))
+	for {
+		const page = 500
+		err := live.List(ctx, list, client.InNamespace(namespace), client.HasLabels{kedav1alpha1.LabelScaledJobName}, client.Limit(page), client.Continue(list.Continue))
+		if err != nil {
+			return fmt.Errorf("listing Jobs: %w", err)
+		}
+		for i := range list.Items {
+			w.Tracker.Expect(ownerOf(&list.Items[i]), list.Items[i].Name)
+		}
+		if list.Continue == "" {
+			return nil
+		}
+	}
 }
 
 // follow calls see with every object of a kind as it changes, and gone with those

@@ -31,6 +31,8 @@ type making struct {
 type stuck struct {
 	generation int64
 	message    string
+	// made of size Jobs of the batch are made.
+	made, size int32
 	// until is when to try again, delay how long that was from the last time.
 	until time.Time
 	delay time.Duration
@@ -81,39 +83,32 @@ func (m *making) goesOn(sj *kedav1alpha1.ScaledJob, st *stuck, decision strategy
 
 // begin makes a batch of a decision and puts it into the status. It takes a new
 // sequence, unless the last batch is not known to be complete: then Jobs of it may
-// yet turn up that whoever began it asked for, and their names are used again.
+// yet turn up that whoever began it asked for, and their names are used again. So the
+// places that are free are taken from the first on, whatever is said to be made.
 func (r *Reconciler) begin(sj *kedav1alpha1.ScaledJob, decision strategy.Decision, now time.Time) *making {
 	m := &making{sequence: 1, generation: sj.Generation}
 	if decision.Outcome == strategy.Start {
 		m.newest = decision.Newest
 	}
-	from := int32(0)
 	if last := sj.Status.Batch; last != nil {
 		if m.sequence = last.Sequence; last.Complete() {
 			m.sequence++
-		} else {
-			from = last.Made
 		}
 	}
 	owner := client.ObjectKeyFromObject(sj)
-	for place := from; int32(len(m.todo)) < decision.Jobs; place++ {
+	for place := int32(0); int32(len(m.todo)) < decision.Jobs; place++ {
 		if !r.Jobs.Has(owner, jobName(sj, m.sequence, place)) {
 			m.todo = append(m.todo, place)
 		}
 		m.size = place + 1
 	}
 	at := metav1.NewTime(now.Truncate(time.Second))
-	sj.Status.Batch = &kedav1alpha1.JobBatch{Sequence: m.sequence, Size: m.size, Made: m.known(), Time: &at, Why: decision.Why}
+	sj.Status.Batch = &kedav1alpha1.JobBatch{Sequence: m.sequence, Size: m.size, Made: m.done(), Time: &at, Why: decision.Why}
 	return m
 }
 
-// known is up to which place all Jobs are known to be made.
-func (m *making) known() int32 {
-	if len(m.todo) == 0 {
-		return m.size
-	}
-	return m.todo[0]
-}
+// done is how many Jobs of the batch are made.
+func (m *making) done() int32 { return m.size - int32(len(m.todo)) }
 
 // goOn makes more Jobs of the batch and says how far that is. It tells when to go on.
 func (r *Reconciler) goOn(ctx context.Context, sj *kedav1alpha1.ScaledJob, o *object, counts jobs.Counts, now time.Time) time.Duration {
@@ -122,11 +117,12 @@ func (r *Reconciler) goOn(ctx context.Context, sj *kedav1alpha1.ScaledJob, o *ob
 	m.made += made
 	// The cache may have an older status: the write is then a conflict.
 	batch := *sj.Status.Batch
-	batch.Sequence, batch.Size, batch.Made = m.sequence, m.size, m.known()
+	batch.Sequence, batch.Size, batch.Made = m.sequence, m.size, m.done()
 	sj.Status.Batch = &batch
 	if err != nil {
 		r.tellMade(sj, m)
 		o.stuck = r.hold(sj, o.stuck, made, counts, err, now)
+		o.stuck.made, o.stuck.size = m.done(), m.size
 		return o.stuck.until.Sub(now)
 	}
 	o.stuck = nil

@@ -152,10 +152,7 @@ func (r *Reconciler) reportReady(sj *kedav1alpha1.ScaledJob, all []*trigger, o *
 	old := sj.Status.Conditions.Get(kedav1alpha1.ConditionReady)
 	switch {
 	case o.stuck != nil:
-		message := o.stuck.message
-		if b := sj.Status.Batch; b != nil {
-			message = fmt.Sprintf("%d of %d Jobs of the batch are made: %s", b.Made, b.Size, message)
-		}
+		message := fmt.Sprintf("%d of %d Jobs are made: %s", o.stuck.made, o.stuck.size, o.stuck.message)
 		set(sj, kedav1alpha1.ConditionReady, metav1.ConditionFalse, kedav1alpha1.ReasonJobCreateFailed, message, now)
 		return // the event was recorded
 	case len(broken) > 0 && len(d.By) > 0:
