@@ -35,7 +35,7 @@ import (
 // world is a cluster with one replica of Freshet, whose triggers read what tests put
 // in.
 type world struct {
-	*testing.T
+	testing.TB
 	r      *Reconciler
 	client client.WithWatch
 	events *recorder
@@ -45,22 +45,28 @@ type world struct {
 	before func(call string) error
 	after  func(call string, err error) error
 	writes []string
+	// lists counts those that were made.
+	lists int
 	// blind tells that no Job is seen.
 	blind bool
 }
 
 // newWorld returns a world that holds the objects.
-func newWorld(t *testing.T, objects ...client.Object) *world {
+func newWorld(t testing.TB, objects ...client.Object) *world {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), kedav1alpha1.AddToScheme(scheme)); err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, events: &recorder{}}
+	w := &world{TB: t, events: &recorder{}}
 	w.client = fake.NewClientBuilder().WithScheme(scheme).WithStatusSubresource(&kedav1alpha1.ScaledJob{}, &batchv1.Job{}).
 		WithObjects(objects...).WithInterceptorFuncs(interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 			return w.write("create", func() error { return c.Create(ctx, obj, opts...) })
+		},
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			w.lists++
+			return c.List(ctx, list, opts...)
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
 			return w.write("delete", func() error { return c.Delete(ctx, obj, opts...) })
