@@ -52,8 +52,13 @@ const (
 // made: a batch is made to its end before the next is decided on. The batch is in
 // the status before its first Job is. See docs/decisions/0019.
 func (r *Reconciler) answer(ctx context.Context, d *draft, o *object, s *situation, decision strategy.Decision, now time.Time) (time.Duration, error) {
-	if st := o.stuck; st != nil && st.holds(d.Generation, s.counts, now) {
-		return st.until.Sub(now), nil
+	if st := o.stuck; st != nil {
+		switch {
+		case decision.Jobs == 0 && decision.Final(): // the rest is not wanted any more
+			o.making = nil
+		case st.holds(d.Generation, s.counts, now):
+			return st.until.Sub(now), nil
+		}
 	}
 	if !o.making.goesOn(d.ScaledJob, o.stuck, decision) {
 		o.making = nil

@@ -23,14 +23,15 @@ func (s *situation) decide(now time.Time) strategy.Decision {
 }
 
 // situation is that of the object, with Jobs counted as of its oldest reading.
-func (r *Reconciler) situation(sj *kedav1alpha1.ScaledJob, o *object, all []*trigger) *situation {
+func (r *Reconciler) situation(sj *kedav1alpha1.ScaledJob, o *object, all []*trigger, now time.Time) *situation {
 	s := &situation{spec: specOf(sj), triggers: said(all)}
 	oldest := strategy.Oldest(s.triggers)
 	owner := client.ObjectKeyFromObject(sj)
 	s.counts = r.Jobs.Count(owner, sj.UID, pendingConditions(sj), oldest)
-	if !oldest.IsZero() {
-		r.Jobs.Forget(owner, oldest)
+	if oldest.IsZero() { // the next reading that asks for Jobs is not older than that
+		oldest = now.Add(-max(sj.PollingInterval(), memory))
 	}
+	r.Jobs.Forget(owner, oldest)
 	s.state = strategy.State{
 		Running: s.counts.Running, Pending: s.counts.Pending, Unfinished: s.counts.Unfinished,
 		Answered: o.answered, Made: o.made,
@@ -40,6 +41,9 @@ func (r *Reconciler) situation(sj *kedav1alpha1.ScaledJob, o *object, all []*tri
 	}
 	return s
 }
+
+// memory is for how long at least it is known when Jobs ended.
+const memory = time.Minute
 
 func specOf(sj *kedav1alpha1.ScaledJob) strategy.Spec {
 	s := sj.ScalingStrategy()

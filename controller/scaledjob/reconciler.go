@@ -114,6 +114,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if apierrors.IsNotFound(err) {
 			r.tellDeleted(key)
 			r.forget(key)
+			r.Jobs.Forget(req.NamespacedName, time.Now())
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, fmt.Errorf("reading ScaledJob: %w", err)
@@ -132,6 +133,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	if !poll.Owns(r.Ownership, key) {
 		r.disown(key)
+		r.Jobs.Forget(req.NamespacedName, time.Now().Add(-memory))
 		return ctrl.Result{RequeueAfter: refresh(all)}, nil
 	}
 	recheck, err := r.own(ctx, sj, all)
@@ -198,7 +200,7 @@ func (r *Reconciler) progress(ctx context.Context, d *draft, o *object, all []*t
 	if err := r.confirm(ctx, sj, now); err != nil {
 		return 0, err
 	}
-	s := r.situation(sj, o, all)
+	s := r.situation(sj, o, all, now)
 	decision := s.decide(now)
 	recheck, err = r.answer(ctx, d, o, s, decision, now)
 	if err != nil {
@@ -207,6 +209,9 @@ func (r *Reconciler) progress(ctx context.Context, d *draft, o *object, all []*t
 	r.reportDecision(sj, all, o, decision, now)
 	if !decision.Recheck.IsZero() {
 		recheck = triggers.Sooner(recheck, max(time.Millisecond, decision.Recheck.Sub(now)))
+	}
+	if len(r.Jobs.Missing(client.ObjectKeyFromObject(sj), time.Now())) > 0 { // they may have gone
+		recheck = triggers.Sooner(recheck, lost)
 	}
 	return recheck, r.clean(ctx, sj)
 }
