@@ -91,6 +91,8 @@ func TestLostResponses(t *testing.T) {
 	for range 60 {
 		w.impatient()
 		w.demand(30)
+		w.impatient()
+		w.settle() // the same reading once more
 	}
 	w.expectJobs("after lost answers", 30)
 	if len(lost) == 0 {
@@ -234,6 +236,30 @@ func TestQuota(t *testing.T) {
 	w.demand(12 - 1)
 	w.expectJobs("with room for all", 12)
 	w.expectCondition(kedav1alpha1.ConditionReady, metav1.ConditionTrue, kedav1alpha1.ReasonScaledJobReady, "")
+}
+
+// TestNotWantedAnyMore: Jobs that cannot be made are no fault once their work is gone.
+func TestNotWantedAnyMore(t *testing.T) {
+	w := newWorld(t, newObject())
+	w.before = func(call string) error {
+		if call == "create" && len(w.jobs()) >= 2 {
+			return apierrors.NewForbidden(schema.GroupResource{Group: "batch", Resource: "jobs"}, "resize-x", errors.New("exceeded quota"))
+		}
+		return nil
+	}
+	w.demand(9)
+	w.expectCondition(kedav1alpha1.ConditionReady, metav1.ConditionFalse, kedav1alpha1.ReasonJobCreateFailed, "2 of 9 Jobs")
+	w.demand(2)
+	w.expectCondition(kedav1alpha1.ConditionReady, metav1.ConditionTrue, kedav1alpha1.ReasonScaledJobReady, "")
+	if b := w.object().Status.Batch; !b.Complete() || b.Size != 2 {
+		t.Errorf("the batch is %+v", b)
+	}
+	w.before = nil
+	w.demand(3)
+	w.expectJobs("one more", 3)
+	if b := w.object().Status.Batch; b.Sequence != 2 {
+		t.Errorf("the batch is %+v", b)
+	}
 }
 
 // TestRefusedTemplate: a template is tried again at once when it was changed.

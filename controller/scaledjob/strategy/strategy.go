@@ -108,13 +108,13 @@ func (d *Decision) Final() bool {
 func Decide(spec Spec, triggers []Trigger, state State, now time.Time) Decision {
 	d, unread := survey(triggers)
 	if lacking := spec.Min - state.Unfinished; lacking > 0 {
-		if next := state.Made.Add(spec.Interval); !state.Made.IsZero() && next.After(now) {
-			d.Recheck = next // Jobs that end at once must not be made without a pause
-		} else {
+		next := state.Made.Add(spec.Interval) // Jobs that end at once must not be made without a pause
+		if state.Made.IsZero() || !next.After(now) {
 			d.Outcome, d.Jobs = Minimum, lacking
-			d.Why = fmt.Sprintf("%s of the minimum of %d, so %d more", runs(int64(state.Unfinished)), spec.Min, lacking)
+			d.Why = fmt.Sprintf("%s of the minimum of %d, so %d more", runs(state.Unfinished), spec.Min, lacking)
 			return d
 		}
+		d.Recheck = next
 	}
 	switch {
 	case len(d.By) == 0 && len(d.Failed) > 0:
@@ -235,7 +235,7 @@ func (s *Spec) limit(in sum) (n int64, arithmetic string) {
 }
 
 // runs says how many Jobs run.
-func runs(n int64) string {
+func runs(n int32) string {
 	if n == 1 {
 		return "1 runs"
 	}
