@@ -108,7 +108,7 @@ func (r *Reconciler) begin(sj *kedav1alpha1.ScaledJob, decision strategy.Decisio
 		m.size = place + 1
 	}
 	at := metav1.NewTime(now.Truncate(time.Second))
-	sj.Status.Batch = &kedav1alpha1.JobBatch{Sequence: m.sequence, Size: m.size, Made: m.done(), Time: &at, Why: decision.Why}
+	sj.Status.Batch = &kedav1alpha1.JobBatch{Sequence: m.sequence, Size: m.size, Made: m.done(), Time: &at, Why: kedav1alpha1.SteadyMessage(decision.Why)}
 	return m
 }
 
@@ -145,7 +145,7 @@ func (r *Reconciler) goOn(ctx context.Context, sj *kedav1alpha1.ScaledJob, o *ob
 // tellMade records how many Jobs were made.
 func (r *Reconciler) tellMade(sj *kedav1alpha1.ScaledJob, m *making) {
 	if m.made > 0 {
-		r.Events.Scaled(sj, events.JobsCreated, fmt.Sprintf("Created %d jobs (%s)", m.made, sj.Status.Batch.Why))
+		r.Events.Scaled(sj, events.JobsCreated, kedav1alpha1.SteadyMessage(fmt.Sprintf("Created %d jobs (%s)", m.made, sj.Status.Batch.Why)))
 	}
 	m.made = 0
 }

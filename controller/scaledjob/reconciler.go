@@ -80,6 +80,8 @@ type object struct {
 	// making is the batch that is being made, and stuck why it does not go on.
 	making *making
 	stuck  *stuck
+	// unwritten is the last error of writing the status, until it is written.
+	unwritten string
 }
 
 // Key is how the engine and the store know an object.
@@ -98,6 +100,9 @@ const (
 
 // errEarly tells that there is nothing to say of an object yet.
 var errEarly = errors.New("the triggers are being read for the first time")
+
+// errGone tells that the object was deleted meanwhile.
+var errGone = errors.New("the object is gone")
 
 // fault is something the user has to change; its text says what.
 type fault string
@@ -162,6 +167,8 @@ func (r *Reconciler) own(ctx context.Context, sj *kedav1alpha1.ScaledJob, all []
 	switch {
 	case errors.Is(err, errEarly): // the first readings cause a reconcile
 		return r.Patience, nil
+	case errors.Is(err, errGone):
+		return 0, nil
 	case errors.As(err, &f):
 		r.reportFault(sj, f.Error(), now)
 		recheck, err = faultRecheck, nil
@@ -170,7 +177,12 @@ func (r *Reconciler) own(ctx context.Context, sj *kedav1alpha1.ScaledJob, all []
 	case err != nil:
 		r.reportFault(sj, err.Error(), now)
 	}
-	if statusErr := d.write(ctx, r.Client); statusErr != nil {
+	statusErr := d.write(ctx, r.Client)
+	if errors.Is(statusErr, errGone) {
+		return 0, nil
+	}
+	r.tellUnwritten(sj, o, statusErr)
+	if statusErr != nil {
 		return 0, statusErr
 	}
 	r.tellWatch(d.first, sj, all)

@@ -257,6 +257,38 @@ func TestEagerOnce(t *testing.T) {
 	w.expectJobs("of an event soon after", 3)
 }
 
+// TestUnwritten: a status that cannot be written is told once, and no Job is made
+// whose batch was not written.
+func TestUnwritten(t *testing.T) {
+	w := newWorld(t, newObject())
+	w.settle()
+	w.events.take()
+	w.before = func(string) error { return errors.New("not now") }
+	w.read(0, 2)
+	for range 2 {
+		if _, err := w.reconcile(); err == nil {
+			t.Error("the error is not returned")
+		}
+	}
+	w.expectJobs("without a status", 0)
+	told := 0
+	for _, e := range w.events.take() {
+		told += strings.Count(e, "ScaledJobUpdateFailed")
+	}
+	if told != 1 {
+		t.Errorf("it is told %d times", told)
+	}
+	w.before = func(string) error {
+		return apierrors.NewNotFound(schema.GroupResource{Resource: "scaledjobs"}, name.Name)
+	}
+	if _, err := w.reconcile(); err != nil {
+		t.Errorf("an object that went meanwhile is an error: %v", err)
+	}
+	w.before = nil
+	w.demand(2)
+	w.expectJobs("in the end", 2)
+}
+
 // TestStandby: one that does not own the object reads nothing on schedule and writes
 // nothing.
 func TestStandby(t *testing.T) {

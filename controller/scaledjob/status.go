@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,13 +26,17 @@ type draft struct {
 }
 
 // write writes the status if anything in it changed, and the object is still the one
-// that it was concluded from. The error is a conflict when it is not.
+// that it was concluded from. The error is a conflict when it is not, and errGone
+// when there is none any more.
 func (d *draft) write(ctx context.Context, c client.Client) error {
 	if equality.Semantic.DeepEqual(d.before.Status, d.Status) {
 		return nil
 	}
 	patch := client.MergeFromWithOptions(d.before, client.MergeFromWithOptimisticLock{})
-	if err := c.Status().Patch(ctx, d.ScaledJob, patch); err != nil {
+	switch err := c.Status().Patch(ctx, d.ScaledJob, patch); {
+	case apierrors.IsNotFound(err):
+		return errGone
+	case err != nil:
 		return fmt.Errorf("writing status: %w", err)
 	}
 	d.before = d.DeepCopy()

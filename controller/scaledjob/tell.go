@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -70,6 +71,22 @@ func (t *trigger) listed(names []string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, prefix) })
 	}
 	return t.isResource() || slices.Contains(names, t.Metric)
+}
+
+// tellUnwritten records that the status cannot be written, once for each error in a
+// row. A conflict is none: it is tried again at once.
+func (r *Reconciler) tellUnwritten(sj *kedav1alpha1.ScaledJob, o *object, err error) {
+	if apierrors.IsConflict(err) {
+		return
+	}
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != o.unwritten {
+		r.Events.Warn(sj, events.ScaledJobUpdateFailed, kedav1alpha1.SteadyMessage(text))
+	}
+	o.unwritten = text
 }
 
 // release lets an object go that is to be deleted: its Jobs go with it, by their
