@@ -25,6 +25,14 @@ type making struct {
 	// newest is when the newest reading began that the batch answers; zero when it
 	// is for the minimum.
 	newest time.Time
+	// time and why are of the decision.
+	time metav1.Time
+	why  string
+}
+
+// record is the batch as the status has it.
+func (m *making) record() *kedav1alpha1.JobBatch {
+	return &kedav1alpha1.JobBatch{Sequence: m.sequence, Size: m.size, Made: m.done(), Time: &m.time, Why: m.why}
 }
 
 // stuck is why Jobs cannot be made.
@@ -52,6 +60,9 @@ const (
 // made: a batch is made to its end before the next is decided on. The batch is in
 // the status before its first Job is. See docs/decisions/0019.
 func (r *Reconciler) answer(ctx context.Context, d *draft, o *object, s *situation, decision strategy.Decision, now time.Time) (time.Duration, error) {
+	if isNewer(o.last, d.Status.Batch) {
+		d.Status.Batch = o.last
+	}
 	if st := o.stuck; st != nil {
 		switch {
 		case decision.Jobs == 0 && decision.Final(): // the rest is not wanted any more
@@ -70,9 +81,21 @@ func (r *Reconciler) answer(ctx context.Context, d *draft, o *object, s *situati
 		if err := d.write(ctx, r.Client); err != nil {
 			return 0, err
 		}
-		o.making, o.made = m, now
+		o.making, o.made, o.last = m, now, m.record()
 	}
 	return r.goOn(ctx, d.ScaledJob, o, s.counts, now), nil
+}
+
+// isNewer tells whether a batch says more than what the status has of it: a write of it
+// was a conflict, or the cache does not have it yet.
+func isNewer(last, status *kedav1alpha1.JobBatch) bool {
+	switch {
+	case last == nil:
+		return false
+	case status == nil || status.Sequence < last.Sequence:
+		return true
+	}
+	return status.Sequence == last.Sequence && status.Size == last.Size && status.Made < last.Made
 }
 
 // holds tells whether to wait still.
@@ -91,7 +114,10 @@ func (m *making) goesOn(sj *kedav1alpha1.ScaledJob, st *stuck, decision strategy
 // yet turn up that whoever began it asked for, and their names are used again. So the
 // places that are free are taken from the first on, whatever is said to be made.
 func (r *Reconciler) begin(sj *kedav1alpha1.ScaledJob, decision strategy.Decision, now time.Time) *making {
-	m := &making{sequence: 1, generation: sj.Generation}
+	m := &making{
+		sequence: 1, generation: sj.Generation,
+		time: metav1.NewTime(now.Truncate(time.Second)), why: kedav1alpha1.SteadyMessage(decision.Why),
+	}
 	if decision.Outcome == strategy.Start {
 		m.newest = decision.Newest
 	}
@@ -107,8 +133,7 @@ func (r *Reconciler) begin(sj *kedav1alpha1.ScaledJob, decision strategy.Decisio
 		}
 		m.size = place + 1
 	}
-	at := metav1.NewTime(now.Truncate(time.Second))
-	sj.Status.Batch = &kedav1alpha1.JobBatch{Sequence: m.sequence, Size: m.size, Made: m.done(), Time: &at, Why: kedav1alpha1.SteadyMessage(decision.Why)}
+	sj.Status.Batch = m.record()
 	return m
 }
 
@@ -120,10 +145,8 @@ func (r *Reconciler) goOn(ctx context.Context, sj *kedav1alpha1.ScaledJob, o *ob
 	m := o.making
 	made, err := r.create(ctx, sj, m)
 	m.made += made
-	// The cache may have an older status: the write is then a conflict.
-	batch := *sj.Status.Batch
-	batch.Sequence, batch.Size, batch.Made = m.sequence, m.size, m.done()
-	sj.Status.Batch = &batch
+	o.last = m.record()
+	sj.Status.Batch = o.last // if the cache had an older one, the write is a conflict
 	if err != nil {
 		r.tellMade(sj, m)
 		o.stuck = r.hold(sj, o.stuck, made, counts, err, now)
@@ -145,7 +168,7 @@ func (r *Reconciler) goOn(ctx context.Context, sj *kedav1alpha1.ScaledJob, o *ob
 // tellMade records how many Jobs were made.
 func (r *Reconciler) tellMade(sj *kedav1alpha1.ScaledJob, m *making) {
 	if m.made > 0 {
-		r.Events.Scaled(sj, events.JobsCreated, kedav1alpha1.SteadyMessage(fmt.Sprintf("Created %d jobs (%s)", m.made, sj.Status.Batch.Why)))
+		r.Events.Scaled(sj, events.JobsCreated, kedav1alpha1.SteadyMessage(fmt.Sprintf("Created %d jobs (%s)", m.made, m.why)))
 	}
 	m.made = 0
 }

@@ -145,6 +145,29 @@ func TestStaleObject(t *testing.T) {
 	w.expectJobs("decided on the new one", 3)
 }
 
+// TestStaleStatus: in the middle of a batch the cache may not have it yet.
+func TestStaleStatus(t *testing.T) {
+	w := newWorld(t, newObject(func(sj *kedav1alpha1.ScaledJob) { sj.Spec.MaxReplicaCount = new(int32(1000)) }))
+	w.settle()
+	w.read(0, 150)
+	before := w.object()
+	if _, err := w.reconcile(); err != nil {
+		t.Fatal(err)
+	}
+	w.expectJobs("the first chunk", chunk)
+	all := w.r.resolve(w.Context(), before)
+	w.r.register(Key(name), before, all)
+	if _, err := w.r.own(w.Context(), before, all); !apierrors.IsConflict(err) {
+		t.Errorf("the error is %v, want a conflict", err)
+	}
+	w.watch()
+	w.settle()
+	w.expectJobs("all", 150)
+	if b := w.object().Status.Batch; !b.Complete() || b.Sequence != 1 || b.Size != 150 || b.Why == "" {
+		t.Errorf("the batch is %+v", b)
+	}
+}
+
 // TestSecondReplica: one takes over while another is in the middle of a batch and does
 // not know yet. Both make the same Jobs.
 func TestSecondReplica(t *testing.T) {

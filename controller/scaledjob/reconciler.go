@@ -80,6 +80,8 @@ type object struct {
 	// making is the batch that is being made, and stuck why it does not go on.
 	making *making
 	stuck  *stuck
+	// last is the batch as this replica last knew it.
+	last *kedav1alpha1.JobBatch
 	// unwritten is the last error of writing the status, until it is written.
 	unwritten string
 }
