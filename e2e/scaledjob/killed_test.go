@@ -1,14 +1,17 @@
 package scaledjob
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"k8s.io/utils/ptr"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/e2e/local"
 )
 
 // shop is one way of working that is killed: so many items, which arrive in bursts.
@@ -55,6 +58,23 @@ func (h *shop) expectExact(name string) {
 	}
 }
 
+// mortal is a process in place of the one that the others share, for as long as the
+// test lasts. Nobody asks it for metrics, so that its start waits for no one.
+func mortal(t *testing.T, s *scene) *local.Freshet {
+	t.Helper()
+	s.Must(world.Freshet.Stop())
+	freshet, err := local.New(world.Program, world.Kubeconfig, filepath.Join(t.TempDir(), "mortal.log"), world.Client)
+	s.Must(err)
+	freshet.Args = world.Args
+	s.Must(freshet.Start(s.Ctx))
+	t.Cleanup(func() {
+		if err := errors.Join(freshet.Stop(), world.Freshet.Start(s.Ctx)); err != nil {
+			t.Error(err)
+		}
+	})
+	return freshet
+}
+
 // Freshet is killed at twenty random moments while 500 items are worked on, in each
 // of the two protocols: items that leave their list when they are done, which the
 // default strategy is for, and items that leave it when a Job takes them, which the
@@ -70,14 +90,15 @@ func TestKilledTwentyTimes(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // moments, not secrets
+	freshet := mortal(t, kept.scene)
 	const kills = 20
 	for i := range kills {
 		for _, h := range []*shop{kept, taken} {
 			h.give(float64(i+1) / kills)
 		}
 		time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
-		kept.Must(world.Freshet.Kill())
-		kept.Must(world.Freshet.Start(kept.Ctx))
+		kept.Must(freshet.Kill())
+		kept.Must(freshet.Start(kept.Ctx))
 	}
 	t.Logf("%d and %d Jobs were made until the last kill", kept.made.count(), taken.made.count())
 	kept.expectExact("items that are kept")
