@@ -1,6 +1,6 @@
 // Package controller decides and writes: it turns ScaledObjects into HPAs, takes
-// workloads between zero and their first replicas, and says on the objects what
-// it did and why.
+// workloads between zero and their first replicas, makes the Jobs of ScaledJobs, and
+// says on the objects what it did and why.
 package controller
 
 import (
@@ -12,7 +12,9 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/scale"
+	"k8s.io/client-go/util/flowcontrol"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -20,8 +22,10 @@ import (
 	"github.com/freshet-io/freshet/controller/certificates"
 	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/explanations"
+	"github.com/freshet-io/freshet/controller/jobs"
 	"github.com/freshet-io/freshet/controller/ledger"
 	"github.com/freshet-io/freshet/controller/metrics"
+	"github.com/freshet-io/freshet/controller/scaledjob"
 	"github.com/freshet-io/freshet/controller/scaledobject"
 	"github.com/freshet-io/freshet/controller/target"
 	"github.com/freshet-io/freshet/controller/triggerauth"
@@ -43,10 +47,18 @@ type Options struct {
 	Leader *poll.Leader
 	// Wakeups is told of readings that changed what an object asks for.
 	Wakeups *scaledobject.Wakeups
+	// JobWakeups is the same for ScaledJobs.
+	JobWakeups *scaledobject.Wakeups
+	// Jobs has the Jobs and pods of ScaledJobs, and nothing else.
+	Jobs cache.Cache
 	// Auth says how authentications are resolved.
 	Auth auth.Options
+	// Namespaces are those that are looked after; nil is all.
+	Namespaces []string
 	// Workers is how many ScaledObjects are reconciled at a time.
 	Workers int
+	// JobWorkers is how many ScaledJobs are.
+	JobWorkers int
 	// Build says what is running; its version is written on HPAs.
 	Build metrics.Build
 	// Webhooks review objects at admission; nil reviews none.
@@ -62,6 +74,10 @@ type Controllers struct {
 	ScaledObject *scaledobject.Reconciler
 	// Explanations finds what is known of an object.
 	Explanations *explanations.Gatherer
+	// ScaledJob reconciles ScaledJobs.
+	ScaledJob *scaledjob.Reconciler
+
+	jobs *jobs.Watch
 }
 
 // Register adds everything that runs to the manager: this is the one list.
@@ -98,6 +114,9 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	if err := c.explain(ctx, mgr, o); err != nil {
 		return nil, fmt.Errorf("registering the explanations: %w", err)
 	}
+	if err := c.registerJobs(ctx, mgr, o); err != nil {
+		return nil, err
+	}
 	for _, cluster := range []bool{false, true} {
 		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Cluster: cluster, Events: c.ScaledObject.Events}
 		if err := users.Register(mgr); err != nil {
@@ -114,7 +133,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 			return nil, fmt.Errorf("registering the admission webhooks: %w", err)
 		}
 	}
-	if err := mgr.Add(&election{client: mgr.GetClient(), options: o}); err != nil {
+	if err := mgr.Add(&election{client: mgr.GetClient(), live: mgr.GetAPIReader(), jobs: c.jobs, options: o}); err != nil {
 		return nil, fmt.Errorf("registering the election: %w", err)
 	}
 	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, o.Rules, mgr.GetClient())); err != nil {
@@ -137,9 +156,39 @@ func (c *Controllers) explain(ctx context.Context, mgr ctrl.Manager, o Options) 
 	return (&explanations.Witness{Gatherer: c.Explanations}).Register(ctx, mgr.GetCache())
 }
 
+// jobsPerSecond and jobsAtOnce bound how fast Jobs are made, for all ScaledJobs
+// together: what that costs the cluster is many times what it costs Freshet.
+const (
+	jobsPerSecond = 200
+	jobsAtOnce    = 100
+)
+
+// registerJobs adds what ScaledJobs need.
+func (c *Controllers) registerJobs(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	tracker := &jobs.Tracker{Ended: o.JobWakeups.Wake, Now: time.Now}
+	watch := &jobs.Watch{Cache: o.Jobs, Tracker: tracker, Namespaces: o.Namespaces}
+	c.jobs = watch
+	if err := watch.Start(ctx); err != nil {
+		return fmt.Errorf("registering the ScaledJob controller: %w", err)
+	}
+	so := c.ScaledObject
+	c.ScaledJob = &scaledjob.Reconciler{
+		Client: so.Client, Live: so.Live, Cluster: so.Cluster, Auth: so.Auth, Engine: so.Engine, Store: so.Store,
+		Jobs: tracker, Synced: watch.Synced, Rate: flowcontrol.NewTokenBucketRateLimiter(jobsPerSecond, jobsAtOnce),
+		Ownership: so.Ownership, Events: so.Events, Version: so.Version, Workers: o.JobWorkers, Patience: so.Patience,
+		Wakeups: o.JobWakeups,
+	}
+	if err := c.ScaledJob.Register(ctx, mgr); err != nil {
+		return fmt.Errorf("registering the ScaledJob controller: %w", err)
+	}
+	return nil
+}
+
 // election makes this replica the owner of all objects once it leads.
 type election struct {
 	client  client.Client
+	live    client.Reader
+	jobs    *jobs.Watch
 	options Options
 }
 
@@ -148,6 +197,9 @@ func (e *election) NeedLeaderElection() bool { return true }
 
 // Start takes over: polling on schedule begins, and every object is decided on.
 func (e *election) Start(ctx context.Context) error {
+	if !e.catchUp(ctx) {
+		return nil // the process ends
+	}
 	e.options.Leader.Elect()
 	e.options.Engine.Rebalance()
 	var all kedav1alpha1.ScaledObjectList
@@ -157,5 +209,32 @@ func (e *election) Start(ctx context.Context) error {
 	for i := range all.Items {
 		e.options.Wakeups.Wake(client.ObjectKeyFromObject(&all.Items[i]))
 	}
+	var scaledJobs kedav1alpha1.ScaledJobList
+	if err := e.client.List(ctx, &scaledJobs, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing ScaledJobs to take over: %w", err)
+	}
+	for i := range scaledJobs.Items {
+		e.options.JobWakeups.Wake(client.ObjectKeyFromObject(&scaledJobs.Items[i]))
+	}
 	return nil
+}
+
+// catchUp has everything that the former leader made known, for as long as it takes.
+// It tells whether that came about before ctx ended.
+func (e *election) catchUp(ctx context.Context) bool {
+	const pause, limit = time.Second, 30 * time.Second
+	for {
+		call, cancel := context.WithTimeout(ctx, limit)
+		err := e.jobs.CatchUp(call, e.live)
+		cancel()
+		if err == nil {
+			return true
+		}
+		ctrl.LoggerFrom(ctx).Error(err, "taking over")
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(pause):
+		}
+	}
 }

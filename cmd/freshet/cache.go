@@ -4,9 +4,13 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -55,6 +59,63 @@ func cacheOptions(opts *options) cache.Options {
 		o.ByObject[obj] = by
 	}
 	return o
+}
+
+// jobCacheOptions are those of the cache of Jobs and pods that belong to ScaledJobs,
+// and of nothing else. It is one of its own, since triggers may read any Job or pod.
+func jobCacheOptions(opts *options) cache.Options {
+	ours, err := labels.NewRequirement(kedav1alpha1.LabelScaledJobName, selection.Exists, nil)
+	utilruntime.Must(err)
+	o := cache.Options{
+		DefaultTransform:     slimJobs,
+		DefaultLabelSelector: labels.NewSelector().Add(*ours),
+	}
+	if len(opts.watch.namespaces) > 0 {
+		o.DefaultNamespaces = configs(opts.watch.namespaces)
+	}
+	return o
+}
+
+// slimJobs keeps of a Job its identity, what it was made from and its conditions, and
+// of a pod its identity, the Job it is of, its phase and its conditions.
+func slimJobs(obj any) (any, error) {
+	switch o := obj.(type) {
+	case *batchv1.Job:
+		meta := o.ObjectMeta
+		slimOwned(&o.ObjectMeta)
+		o.OwnerReferences, o.DeletionTimestamp = meta.OwnerReferences, meta.DeletionTimestamp
+		if generation, ok := meta.Annotations[kedav1alpha1.AnnotationScaledJobGeneration]; ok {
+			o.Annotations = map[string]string{kedav1alpha1.AnnotationScaledJobGeneration: generation}
+		}
+		o.Spec, o.Status = batchv1.JobSpec{}, batchv1.JobStatus{Conditions: o.Status.Conditions}
+	case *corev1.Pod:
+		slimOwned(&o.ObjectMeta)
+		o.Spec, o.Status = corev1.PodSpec{}, corev1.PodStatus{Phase: o.Status.Phase, Conditions: slimConditions(o.Status.Conditions)}
+	}
+	return obj, nil
+}
+
+// slimOwned keeps the labels that tell what an object belongs to.
+func slimOwned(m *metav1.ObjectMeta) {
+	kept := map[string]string{}
+	for _, key := range []string{kedav1alpha1.LabelScaledJobName, kedav1alpha1.LabelJobName} {
+		if value, ok := m.Labels[key]; ok {
+			kept[key] = value
+		}
+	}
+	slimMeta(m)
+	m.Labels = kept
+}
+
+// slimConditions keeps which conditions hold.
+func slimConditions(conditions []corev1.PodCondition) []corev1.PodCondition {
+	var kept []corev1.PodCondition
+	for i := range conditions {
+		if c := &conditions[i]; c.Status == corev1.ConditionTrue {
+			kept = append(kept, corev1.PodCondition{Type: c.Type, Status: c.Status})
+		}
+	}
+	return kept
 }
 
 func configs(namespaces []string, more ...string) map[string]cache.Config {

@@ -9,10 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -130,6 +132,49 @@ func TestSlim(t *testing.T) {
 				t.Errorf("slimmed (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestJobCache: only Jobs and pods of ScaledJobs are kept, and of them only what they
+// are counted by.
+func TestJobCache(t *testing.T) {
+	o := jobCacheOptions(&options{watch: watchOptions{namespaces: []string{"shop"}}})
+	if o.DefaultLabelSelector.Matches(labels.Set{"app": "orders"}) || !o.DefaultLabelSelector.Matches(labels.Set{"scaledjob.keda.sh/name": "x"}) {
+		t.Errorf("what is kept are objects with %s", o.DefaultLabelSelector)
+	}
+	if _, ok := o.DefaultNamespaces["shop"]; !ok || len(o.DefaultNamespaces) != 1 {
+		t.Errorf("namespaces are %v", o.DefaultNamespaces)
+	}
+	meta := endingMeta
+	meta.Labels = map[string]string{"app": "orders", "scaledjob.keda.sh/name": "orders", "job-name": "orders-a"}
+	meta.Annotations = map[string]string{"note": "long", "scaledjob.keda.sh/generation": "4"}
+	kept := slimmedMeta
+	kept.Labels = map[string]string{"scaledjob.keda.sh/name": "orders", "job-name": "orders-a"}
+	keptJob := kept
+	keptJob.Annotations = map[string]string{"scaledjob.keda.sh/generation": "4"}
+	keptJob.OwnerReferences, keptJob.DeletionTimestamp = meta.OwnerReferences, meta.DeletionTimestamp
+	failed := []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue}}
+	for _, tc := range []struct{ in, want any }{
+		{
+			&batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{Template: fullTemplate}, Status: batchv1.JobStatus{Active: 3, Conditions: failed}},
+			&batchv1.Job{ObjectMeta: keptJob, Status: batchv1.JobStatus{Conditions: failed}},
+		},
+		{
+			&corev1.Pod{ObjectMeta: meta, Spec: fullTemplate.Spec, Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "10.0.0.1", Conditions: []corev1.PodCondition{
+				{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, Reason: "Here"}, {Type: corev1.PodReady, Status: corev1.ConditionFalse},
+			}}},
+			&corev1.Pod{ObjectMeta: kept, Status: corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{
+				{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
+			}}},
+		},
+	} {
+		got, err := o.DefaultTransform(tc.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("slimmed (-want +got):\n%s", diff)
+		}
 	}
 }
 

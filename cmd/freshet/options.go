@@ -33,6 +33,7 @@ type options struct {
 	tokenLife        time.Duration
 	sourceTimeout    time.Duration
 	workers          int
+	jobWorkers       int
 	logLevel         string
 	logFormat        string
 
@@ -57,7 +58,7 @@ type options struct {
 // newOptions takes defaults from the environment, which KEDA's users set.
 func newOptions(getenv func(string) string) *options {
 	o := &options{
-		prometheus: true, namespace: "keda", sourceTimeout: 3 * time.Second, workers: 16, tokenLife: time.Hour,
+		prometheus: true, namespace: "keda", sourceTimeout: 3 * time.Second, workers: 16, jobWorkers: 16, tokenLife: time.Hour,
 	}
 	if ns := getenv("POD_NAMESPACE"); ns != "" {
 		o.namespace = ns
@@ -68,6 +69,9 @@ func newOptions(getenv func(string) string) *options {
 	}
 	if n := o.envInt(getenv, "KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES"); n != 0 {
 		o.workers = n
+	}
+	if n := o.envInt(getenv, "KEDA_SCALEDJOB_CTRL_MAX_RECONCILES"); n != 0 {
+		o.jobWorkers = n
 	}
 	o.authFromEnv(getenv)
 	o.tlsFromEnv(getenv)
@@ -133,6 +137,7 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 	o.addKEDAFlags(fs)
 	fs.DurationVar(&o.sourceTimeout, "source-timeout", o.sourceTimeout, "deadline of each call to a trigger's source (KEDA_HTTP_DEFAULT_TIMEOUT, in milliseconds)")
 	fs.IntVar(&o.workers, "workers", o.workers, "ScaledObjects that are reconciled at a time (KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES)")
+	fs.IntVar(&o.jobWorkers, "job-workers", o.jobWorkers, "ScaledJobs that are reconciled at a time (KEDA_SCALEDJOB_CTRL_MAX_RECONCILES)")
 	fs.StringVar(&o.logLevel, "log-level", "info", "least level that is logged: debug, info, warn or error")
 	fs.StringVar(&o.logFormat, "log-format", "json", "format of logs on standard error: json or text")
 }
@@ -180,6 +185,9 @@ func (o *options) validate() error {
 	}
 	if o.workers < 1 {
 		add("--workers is %d, and at least 1 is needed", o.workers)
+	}
+	if o.jobWorkers < 1 {
+		add("--job-workers is %d, and at least 1 is needed", o.jobWorkers)
 	}
 	if _, err := logLevel(o.logLevel); err != nil {
 		add("--log-level is %q: use debug, info, warn or error", o.logLevel)

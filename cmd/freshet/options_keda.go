@@ -132,7 +132,6 @@ var idleVariables = []struct{ name, why string }{
 	{"OTEL_EXPORTER_OTLP_PROTOCOL", unpushed},
 	{"OTEL_EXPORTER_OTLP_ENDPOINT", unpushed},
 	{"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", unpushed},
-	{"KEDA_SCALEDJOB_CTRL_MAX_RECONCILES", "nothing acts on ScaledJobs yet"},
 	{"AZURE_ENVIRONMENT_FILEPATH", "the addresses of a private cloud are parameters of triggers and authentications"},
 	{"SPANNER_EMULATOR_HOST", "there is no trigger that reads Spanner"},
 }

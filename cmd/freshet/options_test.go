@@ -55,7 +55,7 @@ func TestOptionsDefaults(t *testing.T) {
 	want := options{
 		metricsAddress: ":8080", prometheus: true, probeAddress: ":8081", adapterAddress: "0.0.0.0", adapterPort: 6443,
 		leaderElect: true, leaderElectionID: "operator.keda.sh", namespace: "keda",
-		sourceTimeout: 3 * time.Second, workers: 16, tokenLife: time.Hour, logLevel: "info", logFormat: "json",
+		sourceTimeout: 3 * time.Second, workers: 16, jobWorkers: 16, tokenLife: time.Hour, logLevel: "info", logFormat: "json",
 		authorities: []string{"/custom/ca"}, tls: tlsOptions{min: tls.VersionTLS12}, serviceTLS: tlsOptions{min: tls.VersionTLS12}, keepAlive: true,
 		lease: lease{life: 15 * time.Second, renew: 10 * time.Second, retry: 2 * time.Second},
 		certificates: certificateOptions{
@@ -82,11 +82,11 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 			env: map[string]string{
 				"POD_NAMESPACE": "scaling", "WATCH_NAMESPACE": "shop, lab,,", "KEDA_HTTP_DEFAULT_TIMEOUT": "1500",
 				"KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES": "4", "KEDA_CLUSTER_OBJECT_NAMESPACE": "keys", "KEDA_RESTRICT_SECRET_ACCESS": "true",
-				"KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY": "90m",
+				"KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY": "90m", "KEDA_SCALEDJOB_CTRL_MAX_RECONCILES": "2",
 			},
 			want: func(o *options) {
 				o.namespace, o.watch.namespaces, o.clusterNamespace = "scaling", []string{"shop", "lab"}, "keys"
-				o.sourceTimeout, o.workers, o.restrictSecrets, o.tokenLife = 1500*time.Millisecond, 4, true, 90*time.Minute
+				o.sourceTimeout, o.workers, o.jobWorkers, o.restrictSecrets, o.tokenLife = 1500*time.Millisecond, 4, 2, true, 90*time.Minute
 			},
 		},
 		{
@@ -94,15 +94,15 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 			env: map[string]string{
 				"POD_NAMESPACE": "scaling", "WATCH_NAMESPACE": "shop", "KEDA_HTTP_DEFAULT_TIMEOUT": "1500",
 				"KEDA_SCALEDOBJECT_CTRL_MAX_RECONCILES": "4", "KEDA_CLUSTER_OBJECT_NAMESPACE": "keys", "KEDA_RESTRICT_SECRET_ACCESS": "true",
-				"KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY": "90m",
+				"KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY": "90m", "KEDA_SCALEDJOB_CTRL_MAX_RECONCILES": "2",
 			},
 			args: []string{
-				"--namespace=mine", "--watch-namespaces=a,b", "--source-timeout=2s", "--workers=9",
+				"--namespace=mine", "--watch-namespaces=a,b", "--source-timeout=2s", "--workers=9", "--job-workers=8",
 				"--cluster-object-namespace=all", "--restrict-secret-access=false", "--bound-token-expiry=2h",
 			},
 			want: func(o *options) {
 				o.namespace, o.watch.namespaces, o.clusterNamespace = "mine", []string{"a", "b"}, "all"
-				o.sourceTimeout, o.workers, o.tokenLife = 2*time.Second, 9, 2*time.Hour
+				o.sourceTimeout, o.workers, o.jobWorkers, o.tokenLife = 2*time.Second, 9, 8, 2*time.Hour
 			},
 		},
 		{
@@ -240,6 +240,7 @@ func TestOptionsValidate(t *testing.T) {
 		}},
 		{"files that are not needed", []string{"--enable-cert-rotation=false", "--cert-dir=nowhere"}, nil},
 		{"no workers", []string{"--workers=0"}, []string{"--workers is 0, and at least 1 is needed"}},
+		{"none for Jobs", []string{"--job-workers=0"}, []string{"--job-workers is 0, and at least 1 is needed"}},
 		{"a level that does not exist", []string{"--log-level=loud"}, []string{`--log-level is "loud": use debug, info, warn or error`}},
 		{"a format that does not exist", []string{"--log-format=xml"}, []string{`--log-format is "xml": use json or text`}},
 	}
@@ -259,12 +260,12 @@ func TestOptionsValidateAll(t *testing.T) {
 		"--kubeconfig="+filepath.Join(t.TempDir(), "none"), "--metrics-bind-address=a", "--health-probe-bind-address=b", "--bind-address=c",
 		"--secure-port=-1", "--tls-cert-file=options.go", "--namespace=Not_A_Name", "--watch-namespaces=shop,Neither!", "--source-timeout=-1s",
 		"--cluster-object-namespace=Nor_This", "--filepath-auth-root-path="+filepath.Join(t.TempDir(), "none"), "--bound-token-expiry=0s",
-		"--workers=-1", "--log-level=e", "--log-format=f")
+		"--workers=-1", "--job-workers=-1", "--log-level=e", "--log-format=f")
 	faults := faultsOf(o)
 	named := []string{
 		"KEDA_HTTP_DEFAULT_TIMEOUT", "--kubeconfig", "--metrics-bind-address", "--health-probe-bind-address", "--bind-address",
 		"--secure-port", "--tls-cert-file", `namespace "Not_A_Name"`, `namespace "Neither!"`, "--cluster-object-namespace",
-		"--filepath-auth-root-path", "--bound-token-expiry", "--source-timeout", "--workers", "--log-level", "--log-format",
+		"--filepath-auth-root-path", "--bound-token-expiry", "--source-timeout", "--workers", "--job-workers", "--log-level", "--log-format",
 	}
 	if len(faults) != len(named) {
 		t.Fatalf("%d faults, want %d:\n%s", len(faults), len(named), strings.Join(faults, "\n"))

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -82,16 +83,26 @@ func run(ctx context.Context, o *options) error {
 	}
 	leader := poll.NewLeader(identity)
 	engine := poll.New(poll.Options{Timeout: o.sourceTimeout, Ownership: leader, Log: log})
-	wakeups := &scaledobject.Wakeups{}
-	readings := store.New(func(key poll.Key) { wakeups.Wake(scaledobject.Name(key)) })
+	wakeups, jobWakeups := &scaledobject.Wakeups{}, &scaledobject.Wakeups{}
+	readings := store.New(func(key poll.Key) {
+		if key.Kind == kedav1alpha1.KindScaledJob {
+			jobWakeups.Wake(scaledobject.Name(key))
+			return
+		}
+		wakeups.Wake(scaledobject.Name(key))
+	})
+	jobs, err := newJobCache(mgr, o)
+	if err != nil {
+		return err
+	}
 	book := &rules.Book{}
 	controllers, err := controller.Register(ctx, mgr, controller.Options{
-		Engine: engine, Store: readings, Rules: book, Leader: leader, Wakeups: wakeups,
+		Engine: engine, Store: readings, Rules: book, Leader: leader, Wakeups: wakeups, JobWakeups: jobWakeups, Jobs: jobs, Namespaces: o.watch.namespaces,
 		Auth: auth.Options{
 			ClusterNamespace: o.clusterObjects(), OwnNamespace: o.namespace, RestrictSecrets: o.restrictSecrets,
 			FileRoot: o.authFiles, TokenLife: o.tokenLife, Timeout: o.sourceTimeout, Log: log,
 		},
-		Workers: o.workers, Build: metrics.Build{Version: buildVersion(), Commit: buildCommit()},
+		Workers: o.workers, JobWorkers: o.jobWorkers, Build: metrics.Build{Version: buildVersion(), Commit: buildCommit()},
 		Webhooks: newWebhooks(o, keeper), Certificate: keeper,
 	})
 	if err != nil {
@@ -172,7 +183,7 @@ func checkCRDs(config *rest.Config) error {
 		}
 	}
 	for _, kind := range []string{
-		kedav1alpha1.KindScaledObject, kedav1alpha1.KindTriggerAuthentication, kedav1alpha1.KindClusterTriggerAuthentication,
+		kedav1alpha1.KindScaledObject, kedav1alpha1.KindScaledJob, kedav1alpha1.KindTriggerAuthentication, kedav1alpha1.KindClusterTriggerAuthentication,
 	} {
 		if !slices.Contains(served, kind) {
 			return fmt.Errorf("the cluster does not serve %s of %s: install the CRDs first, "+
@@ -206,6 +217,20 @@ func newManager(config *rest.Config, o *options) (manager.Manager, error) {
 	return mgr, nil
 }
 
+// newJobCache makes the cache of the Jobs of ScaledJobs, which the manager runs.
+func newJobCache(mgr manager.Manager, o *options) (cache.Cache, error) {
+	options := jobCacheOptions(o)
+	options.Scheme, options.Mapper, options.HTTPClient = mgr.GetScheme(), mgr.GetRESTMapper(), mgr.GetHTTPClient()
+	jobs, err := cache.New(mgr.GetConfig(), options)
+	if err != nil {
+		return nil, fmt.Errorf("making the cache of Jobs: %w", err)
+	}
+	if err := mgr.Add(everywhere(jobs.Start)); err != nil {
+		return nil, fmt.Errorf("adding the cache of Jobs: %w", err)
+	}
+	return jobs, nil
+}
+
 // everywhere is a runnable of every replica, leader or not.
 type everywhere func(context.Context) error
 
@@ -234,7 +259,7 @@ func addProbes(mgr manager.Manager, engine *poll.Engine, c *controller.Controlle
 		if engine.LastTick().Before(started) {
 			return errors.New("the engine has not started")
 		}
-		return c.ScaledObject.Warm(req.Context())
+		return errors.Join(c.ScaledObject.Warm(req.Context()), c.ScaledJob.Warm(req.Context()))
 	}
 	return errors.Join(mgr.AddHealthzCheck("schedule", alive), mgr.AddReadyzCheck("warm", ready), mgr.AddReadyzCheck("schedule", alive),
 		mgr.AddReadyzCheck("adapter", adapter.Ready))

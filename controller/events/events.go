@@ -26,6 +26,19 @@ const (
 	TargetActivationFailed   = "KEDAScaleTargetActivationFailed"
 	TargetDeactivated        = "KEDAScaleTargetDeactivated"
 	TargetDeactivationFailed = "KEDAScaleTargetDeactivationFailed"
+	ScaledJobReady           = "ScaledJobReady"
+	ScaledJobCheckFailed     = "ScaledJobCheckFailed"
+	ScaledJobUpdateFailed    = "ScaledJobUpdateFailed"
+	ScaledJobDeleted         = "ScaledJobDeleted"
+	ScaledJobPaused          = "ScaledJobPaused"
+	ScaledJobUnpaused        = "ScaledJobUnpaused"
+	ScaledJobActive          = "ScaledJobActive"
+	ScaledJobInactive        = "ScaledJobInactive"
+	RolloutCleanupStarted    = "ScaledJobRolloutCleanupStarted"
+	RolloutCleanupCompleted  = "ScaledJobRolloutCleanupCompleted"
+	RolloutCleanupFailed     = "ScaledJobRolloutCleanupFailed"
+	JobsCreated              = "KEDAJobsCreated"
+	JobCreateFailed          = "KEDAJobCreateFailed"
 )
 
 // Reasons of events on authentications.

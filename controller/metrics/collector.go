@@ -38,6 +38,8 @@ var (
 		"How long after its time the last scheduled read of an object began, in seconds.", []string{"namespace", "type", "resource"}, nil)
 	objectErrors = prometheus.NewDesc("keda_scaled_object_errors_total",
 		"Reads of a ScaledObject's triggers that failed.", []string{"namespace", "scaledObject"}, nil)
+	jobErrors = prometheus.NewDesc("keda_scaled_job_errors_total",
+		"Reads of a ScaledJob's triggers that failed.", []string{"namespace", "scaledJob"}, nil)
 	objectPaused = prometheus.NewDesc("keda_scaled_object_paused",
 		"1 while a ScaledObject is paused, else 0.", []string{"namespace", "scaledObject"}, nil)
 	triggersRegistered = prometheus.NewDesc("keda_trigger_registered_total",
@@ -110,7 +112,7 @@ func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
 	for _, slot := range c.store.Slots() { // a slow scrape must not hold the store
 		key := slot.Key()
 		labelsOf := func(metric string) []string {
-			return []string{key.Namespace, metric, key.Name, slot.Label, strconv.Itoa(slot.Index), "scaledobject"}
+			return []string{key.Namespace, metric, key.Name, slot.Label, strconv.Itoa(slot.Index), typeOf(key)}
 		}
 		r := slot.Reading()
 		failed := float64(slot.Errors())
@@ -137,9 +139,21 @@ func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
 		gauge(ch, triggersRegistered, n, name)
 	}
 	for key, n := range errors {
-		counter(ch, objectErrors, n, key.Namespace, key.Name)
-		gauge(ch, loopLatency, late[key], key.Namespace, "scaledobject", key.Name)
+		if key.Kind == kedav1alpha1.KindScaledJob {
+			counter(ch, jobErrors, n, key.Namespace, key.Name)
+		} else {
+			counter(ch, objectErrors, n, key.Namespace, key.Name)
+		}
+		gauge(ch, loopLatency, late[key], key.Namespace, typeOf(key), key.Name)
 	}
+}
+
+// typeOf is the kind of an object as labels have it.
+func typeOf(key poll.Key) string {
+	if key.Kind == kedav1alpha1.KindScaledJob {
+		return "scaledjob"
+	}
+	return "scaledobject"
 }
 
 // collectEmpties tells of answers with nothing, where there were any: few sources
@@ -182,6 +196,12 @@ func (c *Collector) collectObjects(ch chan<- prometheus.Metric) {
 			so := &objects.Items[i]
 			counts[[2]string{"scaled_object", so.Namespace}]++
 			gauge(ch, objectPaused, truth(so.Paused()), so.Namespace, so.Name)
+		}
+	}
+	var scaledJobs kedav1alpha1.ScaledJobList
+	if err := c.reader.List(ctx, &scaledJobs, client.UnsafeDisableDeepCopy); err == nil {
+		for i := range scaledJobs.Items {
+			counts[[2]string{"scaled_job", scaledJobs.Items[i].Namespace}]++
 		}
 	}
 	var auths kedav1alpha1.TriggerAuthenticationList

@@ -70,6 +70,11 @@ func newStore() *store.Store {
 		trigger(0, "s0-redis-jobs", "redisScaler", "redis"),
 	})
 	idle[0].Put(scalers.Reading{Value: scalers.Value{Empty: true}, At: at, Took: time.Millisecond})
+	resize := s.Set(poll.Key{Kind: kedav1alpha1.KindScaledJob, Namespace: "shop", Name: "resize"}, []store.Trigger{
+		trigger(0, "s0-redis-images", "redisScaler", "redis"),
+	})
+	resize[0].Put(scalers.Reading{Err: errors.New("no answer"), At: at})
+	resize[0].Put(scalers.Reading{Value: scalers.Number(40), Active: true, At: at, Took: time.Second})
 	return s
 }
 
@@ -109,6 +114,7 @@ func newReader(t *testing.T) client.Reader {
 		&kedav1alpha1.ScaledObject{ObjectMeta: meta("shop", "orders")},
 		paused, idle, ours,
 		&autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: meta("lab", "another")},
+		&kedav1alpha1.ScaledJob{ObjectMeta: meta("shop", "resize"), Status: kedav1alpha1.ScaledJobStatus{Conditions: idle.Status.Conditions}},
 		&kedav1alpha1.TriggerAuthentication{ObjectMeta: meta("shop", "keys")},
 		&kedav1alpha1.ClusterTriggerAuthentication{ObjectMeta: meta("", "keys")},
 		&kedav1alpha1.ClusterTriggerAuthentication{ObjectMeta: meta("", "more")},
@@ -126,12 +132,14 @@ keda_build_info{git_commit="abc",goarch="` + runtime.GOARCH + `",goos="` + runti
 	"keda_scaler_metrics_value": `
 # HELP keda_scaler_metrics_value Last value of a trigger, in the trigger's own unit.
 # TYPE keda_scaler_metrics_value gauge
+keda_scaler_metrics_value{metric="s0-redis-images",namespace="shop",scaledObject="resize",scaler="redisScaler",triggerIndex="0",type="scaledjob"} 40
 keda_scaler_metrics_value{metric="s0-redis-jobs",namespace="lab",scaledObject="idle",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0
 keda_scaler_metrics_value{metric="s0-redis-orders",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 12
 `,
 	"keda_scaler_metrics_latency_seconds": `
 # HELP keda_scaler_metrics_latency_seconds How long the last read of a trigger took, in seconds.
 # TYPE keda_scaler_metrics_latency_seconds gauge
+keda_scaler_metrics_latency_seconds{metric="s0-redis-images",namespace="shop",scaledObject="resize",scaler="redisScaler",triggerIndex="0",type="scaledjob"} 1
 keda_scaler_metrics_latency_seconds{metric="s0-redis-jobs",namespace="lab",scaledObject="idle",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0.001
 keda_scaler_metrics_latency_seconds{metric="s0-redis-orders",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0.25
 keda_scaler_metrics_latency_seconds{metric="s1-kafka-orders",namespace="shop",scaledObject="orders",scaler="mine",triggerIndex="1",type="scaledobject"} 3
@@ -139,6 +147,7 @@ keda_scaler_metrics_latency_seconds{metric="s1-kafka-orders",namespace="shop",sc
 	"keda_scaler_active": `
 # HELP keda_scaler_active 1 while a trigger asks for replicas, else 0.
 # TYPE keda_scaler_active gauge
+keda_scaler_active{metric="s0-redis-images",namespace="shop",scaledObject="resize",scaler="redisScaler",triggerIndex="0",type="scaledjob"} 1
 keda_scaler_active{metric="s0-redis-jobs",namespace="lab",scaledObject="idle",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0
 keda_scaler_active{metric="s0-redis-orders",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 1
 keda_scaler_active{metric="s1-kafka-orders",namespace="shop",scaledObject="orders",scaler="mine",triggerIndex="1",type="scaledobject"} 0
@@ -146,6 +155,7 @@ keda_scaler_active{metric="s1-kafka-orders",namespace="shop",scaledObject="order
 	"keda_scaler_detail_errors_total": `
 # HELP keda_scaler_detail_errors_total Reads of a trigger that failed.
 # TYPE keda_scaler_detail_errors_total counter
+keda_scaler_detail_errors_total{metric="s0-redis-images",namespace="shop",scaledObject="resize",scaler="redisScaler",triggerIndex="0",type="scaledjob"} 1
 keda_scaler_detail_errors_total{metric="s0-redis-jobs",namespace="lab",scaledObject="idle",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0
 keda_scaler_detail_errors_total{metric="s0-redis-orders",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 0
 keda_scaler_detail_errors_total{metric="s1-kafka-orders",namespace="shop",scaledObject="orders",scaler="mine",triggerIndex="1",type="scaledobject"} 2
@@ -162,6 +172,17 @@ keda_scaler_empty_upstream_responses_total{ignoreNullValues="true",metricName="s
 # TYPE keda_internal_scale_loop_latency_seconds gauge
 keda_internal_scale_loop_latency_seconds{namespace="lab",resource="idle",type="scaledobject"} 0
 keda_internal_scale_loop_latency_seconds{namespace="shop",resource="orders",type="scaledobject"} 0.5
+keda_internal_scale_loop_latency_seconds{namespace="shop",resource="resize",type="scaledjob"} 0
+`,
+	"keda_scaled_job_errors_total": `
+# HELP keda_scaled_job_errors_total Reads of a ScaledJob's triggers that failed.
+# TYPE keda_scaled_job_errors_total counter
+keda_scaled_job_errors_total{namespace="shop",scaledJob="resize"} 1
+`,
+	"freshet_scaled_job_ready": `
+# HELP freshet_scaled_job_ready 1 while a ScaledJob is Ready, else 0.
+# TYPE freshet_scaled_job_ready gauge
+freshet_scaled_job_ready{namespace="shop",scaledJob="resize"} 1
 `,
 	"keda_scaled_object_errors_total": `
 # HELP keda_scaled_object_errors_total Reads of a ScaledObject's triggers that failed.
@@ -180,13 +201,14 @@ keda_scaled_object_paused{namespace="shop",scaledObject="returns"} 1
 # HELP keda_trigger_registered_total Triggers being read, by type.
 # TYPE keda_trigger_registered_total gauge
 keda_trigger_registered_total{type="kafka"} 1
-keda_trigger_registered_total{type="redis"} 3
+keda_trigger_registered_total{type="redis"} 4
 `,
 	"keda_resource_registered_total": `
 # HELP keda_resource_registered_total Objects that exist, by kind and namespace.
 # TYPE keda_resource_registered_total gauge
 keda_resource_registered_total{namespace="",type="cluster_trigger_authentication"} 2
 keda_resource_registered_total{namespace="lab",type="scaled_object"} 1
+keda_resource_registered_total{namespace="shop",type="scaled_job"} 1
 keda_resource_registered_total{namespace="shop",type="scaled_object"} 2
 keda_resource_registered_total{namespace="shop",type="trigger_authentication"} 1
 `,
@@ -200,6 +222,7 @@ freshet_engine_size{what="subscriptions"} 2
 	"freshet_scaler_reading_timestamp_seconds": `
 # HELP freshet_scaler_reading_timestamp_seconds When a trigger was last read, well or not, in seconds since 1970.
 # TYPE freshet_scaler_reading_timestamp_seconds gauge
+freshet_scaler_reading_timestamp_seconds{metric="s0-redis-images",namespace="shop",scaledObject="resize",scaler="redisScaler",triggerIndex="0",type="scaledjob"} 1.7672256e+09
 freshet_scaler_reading_timestamp_seconds{metric="s0-redis-jobs",namespace="lab",scaledObject="idle",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 1.7672256e+09
 freshet_scaler_reading_timestamp_seconds{metric="s0-redis-orders",namespace="shop",scaledObject="orders",scaler="redisScaler",triggerIndex="0",type="scaledobject"} 1.7672256e+09
 freshet_scaler_reading_timestamp_seconds{metric="s1-kafka-orders",namespace="shop",scaledObject="orders",scaler="mine",triggerIndex="1",type="scaledobject"} 1.7672256e+09
@@ -313,14 +336,15 @@ func (r downReader) List(ctx context.Context, list client.ObjectList, opts ...cl
 // TestCollectorWithoutLists: what cannot be counted is left out, and what can
 // is not.
 func TestCollectorWithoutLists(t *testing.T) {
-	const objects, auths, clusterAuths = "scaled_object", "trigger_authentication", "cluster_trigger_authentication"
+	const objects, jobs, auths, clusterAuths = "scaled_object", "scaled_job", "trigger_authentication", "cluster_trigger_authentication"
 	cases := []struct {
 		kind client.ObjectList
 		want []string
 	}{
-		{&kedav1alpha1.ScaledObjectList{}, []string{clusterAuths, auths}},
-		{&kedav1alpha1.TriggerAuthenticationList{}, []string{clusterAuths, objects}},
-		{&kedav1alpha1.ClusterTriggerAuthenticationList{}, []string{objects, auths}},
+		{&kedav1alpha1.ScaledObjectList{}, []string{clusterAuths, jobs, auths}},
+		{&kedav1alpha1.ScaledJobList{}, []string{clusterAuths, objects, auths}},
+		{&kedav1alpha1.TriggerAuthenticationList{}, []string{clusterAuths, jobs, objects}},
+		{&kedav1alpha1.ClusterTriggerAuthenticationList{}, []string{jobs, objects, auths}},
 	}
 	for _, tc := range cases {
 		t.Run(fmt.Sprintf("%T", tc.kind), func(t *testing.T) {

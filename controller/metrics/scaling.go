@@ -21,6 +21,8 @@ var (
 		"1 while a ScaledObject is Ready, else 0.", objectLabels, nil)
 	objectInterval = prometheus.NewDesc("freshet_scaled_object_polling_interval_seconds",
 		"How often the triggers of a ScaledObject are read on schedule, in seconds.", objectLabels, nil)
+	jobReady = prometheus.NewDesc("freshet_scaled_job_ready",
+		"1 while a ScaledJob is Ready, else 0.", []string{"namespace", "scaledJob"}, nil)
 	hpaCurrent = prometheus.NewDesc("freshet_hpa_current_replicas",
 		"Replicas that the HPA of a ScaledObject last saw.", objectLabels, nil)
 	hpaDesired = prometheus.NewDesc("freshet_hpa_desired_replicas",
@@ -31,7 +33,7 @@ var (
 		"Replicas that the HPA of a ScaledObject may ask for at most.", objectLabels, nil)
 )
 
-// collectScaling tells how ScaledObjects are doing. A list that fails leaves its
+// collectScaling tells how ScaledObjects and ScaledJobs are doing. A list that fails leaves its
 // metrics out.
 func (c *Collector) collectScaling(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second) // of a cache that is not filled yet
@@ -42,6 +44,17 @@ func (c *Collector) collectScaling(ch chan<- prometheus.Metric) {
 			so := &objects.Items[i]
 			gauge(ch, objectReady, truth(so.Status.Conditions.Get(kedav1alpha1.ConditionReady).IsTrue()), so.Namespace, so.Name)
 			gauge(ch, objectInterval, so.PollingInterval().Seconds(), so.Namespace, so.Name)
+		}
+	}
+	var scaledJobs kedav1alpha1.ScaledJobList
+	if err := c.reader.List(ctx, &scaledJobs, client.UnsafeDisableDeepCopy); err == nil {
+		for i := range scaledJobs.Items {
+			sj := &scaledJobs.Items[i]
+			ready := 0.0
+			if sj.Status.Conditions.Get(kedav1alpha1.ConditionReady).IsTrue() {
+				ready = 1
+			}
+			gauge(ch, jobReady, ready, sj.Namespace, sj.Name)
 		}
 	}
 	var hpas autoscalingv2.HorizontalPodAutoscalerList

@@ -10,11 +10,16 @@
 // them, and a finalizer of the operator that was there before is removed.
 //
 // The certificate of webhooks and external metrics is kept in a Secret of Freshet's
-// own namespace, and the configuration of its own webhooks and its APIService are told
+// own namespace, and the configuration of its own webhooks and its APIServices are told
 // to trust it. LimitRanges say what containers request by default.
+//
+// Jobs are made, watched and deleted for ScaledJobs. They are owned by their
+// ScaledJob, for which some clusters ask the right to write its finalizers.
 package permissions
 
 // +kubebuilder:rbac:groups=keda.sh,resources=scaledobjects;scaledobjects/status;scaledobjects/finalizers,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=keda.sh,resources=scaledjobs;scaledjobs/status;scaledjobs/finalizers,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=batch,resources=jobs,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups=keda.sh,resources=triggerauthentications;clustertriggerauthentications,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=keda.sh,resources=triggerauthentications/status;clustertriggerauthentications/status,verbs=patch
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;create;update;patch;delete

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/triggers"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/auth"
@@ -60,35 +60,12 @@ func (r *Reconciler) resolve(ctx context.Context, so *kedav1alpha1.ScaledObject)
 }
 
 func (r *Reconciler) decode(ctx context.Context, so *kedav1alpha1.ScaledObject, t *trigger, w auth.Workload) error {
-	kind, err := scalers.Find(t.spec.Type)
-	if err != nil {
-		return err
-	}
-	resolved, err := r.Auth.Resolve(ctx, w, t.spec.AuthenticationRef)
-	t.refresh = resolved.Refresh
-	if err != nil {
-		return err
-	}
-	in := param.Input{Metadata: t.spec.Metadata, Auth: resolved.Params}
-	if wantsEnv(t.spec.Metadata) {
-		if in.Env, err = r.Auth.Environment(ctx, w); err != nil {
-			return err
-		}
-	}
-	t.scaler, t.notes, err = scalers.Decode(t.spec.Type, in, scalers.Setting{
+	d, err := triggers.Decode(ctx, r.Auth, w, t.spec, scalers.Setting{
 		Object: scalers.ObjectRef{Kind: kedav1alpha1.KindScaledObject, Namespace: so.Namespace, Name: so.Name},
-		Index:  t.index, Name: t.spec.Name,
-		MetricType: t.spec.MetricType, PollingInterval: so.PollingInterval(),
-		Formula: so.ScalingModifiers() != nil, Identity: resolved.Identity, Cluster: r.Cluster,
+		Index:  t.index, PollingInterval: so.PollingInterval(), Formula: so.ScalingModifiers() != nil, Cluster: r.Cluster,
 	})
-	if err != nil {
-		return err
-	}
-	t.metric = scalers.MetricName(t.index, t.scaler.Stem)
-	if kind.Resource {
-		t.metric = t.scaler.Stem
-	}
-	return nil
+	t.scaler, t.notes, t.metric, t.refresh = d.Scaler, d.Notes, d.Metric, d.Refresh
+	return err
 }
 
 // isResource tells whether the HPA measures the trigger itself, so that it is
@@ -105,29 +82,12 @@ func refresh(triggers []*trigger) time.Duration {
 }
 
 // sooner is the lesser of two delays of which 0 is never.
-func sooner(a, b time.Duration) time.Duration {
-	if a == 0 || (b > 0 && b < a) {
-		return b
-	}
-	return a
-}
+func sooner(a, b time.Duration) time.Duration { return triggers.Sooner(a, b) }
 
-func wantsEnv(metadata map[string]string) bool {
-	for key := range metadata {
-		if strings.HasSuffix(key, "FromEnv") {
-			return true
-		}
-	}
-	return false
-}
+func wantsEnv(metadata map[string]string) bool { return triggers.WantsEnv(metadata) }
 
 // name is how messages call the trigger.
-func (t *trigger) name() string {
-	if t.spec.Name != "" {
-		return fmt.Sprintf("%q (%s)", t.spec.Name, t.spec.Type)
-	}
-	return fmt.Sprintf("%d (%s)", t.index, t.spec.Type)
-}
+func (t *trigger) name() string { return triggers.Name(t.spec, t.index) }
 
 // register has the engine read the triggers that have a scaler, and the store
 // hold their readings. The others have no slot, so that a query for them fails.
@@ -152,12 +112,7 @@ func (r *Reconciler) register(key poll.Key, so *kedav1alpha1.ScaledObject, trigg
 }
 
 // label is the trigger in self-metrics.
-func (t *trigger) label() string {
-	if t.spec.Name != "" {
-		return t.spec.Name
-	}
-	return t.scaler.Kind.Label
-}
+func (t *trigger) label() string { return triggers.Label(t.spec, t.scaler) }
 
 // freshness is how old a reading of the trigger may be when the HPA asks.
 func freshness(so *kedav1alpha1.ScaledObject, spec *kedav1alpha1.ScaleTriggers) time.Duration {

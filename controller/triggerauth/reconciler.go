@@ -1,6 +1,7 @@
 // Package triggerauth says on TriggerAuthentications and ClusterTriggerAuthentications
-// which ScaledObjects use them, and what became of them. What they hold is resolved where it is used: package
-// scaledobject watches them and what they name.
+// which ScaledObjects and ScaledJobs use them, and what became of them. What they hold
+// is resolved where it is used: package scaledobject and scaledjob watch them and what
+// they name.
 package triggerauth
 
 import (
@@ -49,13 +50,14 @@ func (r *Reconciler) Kind() string {
 }
 
 // Register adds the controller to the manager. It runs on the leader, after the
-// ScaledObject controller was registered, whose index it uses.
+// controllers of ScaledObjects and ScaledJobs were registered, whose indexes it uses.
 func (r *Reconciler) Register(mgr ctrl.Manager) error {
 	obj, _ := r.empty()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(r.Kind())).
 		Watches(obj, r.changes()).
 		Watches(&kedav1alpha1.ScaledObject{}, r.users()).
+		Watches(&kedav1alpha1.ScaledJob{}, r.users()).
 		Complete(r)
 }
 
@@ -69,22 +71,29 @@ func (r *Reconciler) empty() (client.Object, *kedav1alpha1.TriggerAuthentication
 	return obj, &obj.Status
 }
 
-// users finds the authentications that a ScaledObject uses, and those that it used
-// before a change.
+// triggersOf are those of a ScaledObject or ScaledJob.
+func triggersOf(obj client.Object) []kedav1alpha1.ScaleTriggers {
+	switch o := obj.(type) {
+	case *kedav1alpha1.ScaledObject:
+		return o.Spec.Triggers
+	case *kedav1alpha1.ScaledJob:
+		return o.Spec.Triggers
+	}
+	return nil
+}
+
+// users finds the authentications that an object uses, and those that it used before
+// a change.
 func (r *Reconciler) users() handler.EventHandler {
 	type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]
 	add := func(q queue, objects ...client.Object) {
 		for _, obj := range objects {
-			so, ok := obj.(*kedav1alpha1.ScaledObject)
-			if !ok {
-				continue
-			}
-			for i := range so.Spec.Triggers {
-				ref := so.Spec.Triggers[i].AuthenticationRef
+			for _, trigger := range triggersOf(obj) {
+				ref := trigger.AuthenticationRef
 				if ref == nil || ref.EffectiveKind() != r.Kind() {
 					continue
 				}
-				name := client.ObjectKey{Namespace: so.Namespace, Name: ref.Name}
+				name := client.ObjectKey{Namespace: obj.GetNamespace(), Name: ref.Name}
 				if r.Cluster {
 					name.Namespace = ""
 				}
@@ -124,11 +133,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		}
 		return ctrl.Result{}, nil
 	}
-	names, err := r.names(ctx, req)
-	if err != nil || names == status.ScaledObjectNamesStr {
+	objects, scaledJobs, err := r.names(ctx, req)
+	if err != nil || (objects == status.ScaledObjectNamesStr && scaledJobs == status.ScaledJobNamesStr) {
 		return ctrl.Result{}, err
 	}
-	status.ScaledObjectNamesStr = names
+	status.ScaledObjectNamesStr, status.ScaledJobNamesStr = objects, scaledJobs
 	if err := r.Client.Status().Patch(ctx, obj, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
 		r.Events.Warn(before, r.reasons().failed, "Who uses it cannot be written: "+err.Error())
 		return ctrl.Result{}, fmt.Errorf("writing status: %w", err)
@@ -136,24 +145,37 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	return ctrl.Result{}, nil
 }
 
-// names are the ScaledObjects that use the authentication, separated by commas, with
-// their namespaces where these may differ.
-func (r *Reconciler) names(ctx context.Context, req ctrl.Request) (string, error) {
-	var list kedav1alpha1.ScaledObjectList
-	err := r.Client.List(ctx, &list, client.InNamespace(req.Namespace), client.UnsafeDisableDeepCopy,
-		client.MatchingFields{scaledobject.AuthIndex: scaledobject.AuthKey(r.Kind(), req.Name)})
-	if err != nil {
-		return "", fmt.Errorf("listing ScaledObjects that use %s: %w", req.Name, err)
+// names are the ScaledObjects and ScaledJobs that use the authentication.
+func (r *Reconciler) names(ctx context.Context, req ctrl.Request) (objects, scaledJobs string, err error) {
+	users := []client.ListOption{
+		client.InNamespace(req.Namespace), client.UnsafeDisableDeepCopy,
+		client.MatchingFields{scaledobject.AuthIndex: scaledobject.AuthKey(r.Kind(), req.Name)},
 	}
-	names := make([]string, len(list.Items))
-	for i := range list.Items {
-		if names[i] = list.Items[i].Name; r.Cluster {
-			names[i] = list.Items[i].Namespace + "/" + names[i]
+	var sos kedav1alpha1.ScaledObjectList
+	if err := r.Client.List(ctx, &sos, users...); err != nil {
+		return "", "", fmt.Errorf("listing ScaledObjects that use %s: %w", req.Name, err)
+	}
+	var sjs kedav1alpha1.ScaledJobList
+	if err := r.Client.List(ctx, &sjs, users...); err != nil {
+		return "", "", fmt.Errorf("listing ScaledJobs that use %s: %w", req.Name, err)
+	}
+	objects = r.join(len(sos.Items), func(i int) client.Object { return &sos.Items[i] })
+	scaledJobs = r.join(len(sjs.Items), func(i int) client.Object { return &sjs.Items[i] })
+	return objects, scaledJobs, nil
+}
+
+// join is the names of n objects, separated by commas, with their namespaces where
+// these may differ.
+func (r *Reconciler) join(n int, at func(i int) client.Object) string {
+	names := make([]string, n)
+	for i := range names {
+		if names[i] = at(i).GetName(); r.Cluster {
+			names[i] = at(i).GetNamespace() + "/" + names[i]
 		}
 	}
 	slices.Sort(names)
-	if more := len(names) - maxNames; more > 0 {
+	if more := n - maxNames; more > 0 {
 		names = append(names[:maxNames], fmt.Sprintf("and %d more", more))
 	}
-	return strings.Join(names, ","), nil
+	return strings.Join(names, ",")
 }

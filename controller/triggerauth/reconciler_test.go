@@ -33,6 +33,14 @@ func user(namespace, name string, auths ...string) *kedav1alpha1.ScaledObject {
 	return so
 }
 
+// scaledJob is a ScaledJob whose triggers use the authentications kind/name.
+func scaledJob(namespace, name string, auths ...string) *kedav1alpha1.ScaledJob {
+	return &kedav1alpha1.ScaledJob{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Generation: 1},
+		Spec:       kedav1alpha1.ScaledJobSpec{Triggers: user(namespace, name, auths...).Spec.Triggers},
+	}
+}
+
 // world has a client whose writes are counted.
 type world struct {
 	client.Client
@@ -48,15 +56,8 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w := &world{}
 	w.Client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&kedav1alpha1.TriggerAuthentication{}, &kedav1alpha1.ClusterTriggerAuthentication{}).
-		WithIndex(&kedav1alpha1.ScaledObject{}, scaledobject.AuthIndex, func(obj client.Object) []string {
-			var keys []string
-			for _, t := range obj.(*kedav1alpha1.ScaledObject).Spec.Triggers {
-				if ref := t.AuthenticationRef; ref != nil {
-					keys = append(keys, scaledobject.AuthKey(ref.EffectiveKind(), ref.Name))
-				}
-			}
-			return keys
-		}).
+		WithIndex(&kedav1alpha1.ScaledObject{}, scaledobject.AuthIndex, authentications).
+		WithIndex(&kedav1alpha1.ScaledJob{}, scaledobject.AuthIndex, authentications).
 		WithInterceptorFuncs(interceptor.Funcs{
 			SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
 				w.writes++
@@ -64,6 +65,16 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 			},
 		}).Build()
 	return w
+}
+
+func authentications(obj client.Object) []string {
+	var keys []string
+	for _, t := range triggersOf(obj) {
+		if ref := t.AuthenticationRef; ref != nil {
+			keys = append(keys, scaledobject.AuthKey(ref.EffectiveKind(), ref.Name))
+		}
+	}
+	return keys
 }
 
 func (w *world) reconcile(t *testing.T, cluster bool, key client.ObjectKey) {
@@ -81,6 +92,7 @@ func TestUsersAreListed(t *testing.T) {
 		user("shop", "parcels", "/redis"), user("shop", "orders", "TriggerAuthentication/redis", "/redis"),
 		user("shop", "other", "/kafka"), user("bank", "loans", "/redis"),
 		user("shop", "mail", "ClusterTriggerAuthentication/redis"), user("bank", "mail", "ClusterTriggerAuthentication/redis"),
+		scaledJob("shop", "resize", "/redis"), scaledJob("bank", "report", "ClusterTriggerAuthentication/redis"),
 	)
 	local, cluster := client.ObjectKey{Namespace: "shop", Name: "redis"}, client.ObjectKey{Name: "redis"}
 	for range 2 { // the second has nothing to write
@@ -99,6 +111,9 @@ func TestUsersAreListed(t *testing.T) {
 	}
 	if got := cta.Status.ScaledObjectNamesStr; got != "bank/mail,shop/mail" {
 		t.Errorf("the ClusterTriggerAuthentication names %q", got)
+	}
+	if ta.Status.ScaledJobNamesStr != "resize" || cta.Status.ScaledJobNamesStr != "bank/report" {
+		t.Errorf("ScaledJobs are %q and %q", ta.Status.ScaledJobNamesStr, cta.Status.ScaledJobNamesStr)
 	}
 	if w.writes != 2 {
 		t.Errorf("%d writes, want one for each", w.writes)
@@ -160,6 +175,7 @@ func TestUsersAreWatched(t *testing.T) {
 		{"changed", false, event.UpdateEvent{ObjectOld: before, ObjectNew: after}, []string{"shop/new", "shop/old"}},
 		{"its status changed", false, event.UpdateEvent{ObjectOld: before, ObjectNew: before}, nil},
 		{"gone", false, event.DeleteEvent{Object: after}, []string{"shop/new"}},
+		{"a ScaledJob", false, event.CreateEvent{Object: scaledJob("shop", "resize", "/keys")}, []string{"shop/keys"}},
 	} {
 		q := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 		users := (&Reconciler{Cluster: tc.cluster}).users()

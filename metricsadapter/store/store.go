@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/poll"
 )
@@ -19,10 +20,12 @@ type Store struct {
 	metrics map[metricKey]*Slot
 }
 
-type metricKey struct{ namespace, object, metric string }
+// metricKey has the kind too: only ScaledObjects have external metrics, and a
+// ScaledJob may have the name of one.
+type metricKey struct{ kind, namespace, object, metric string }
 
-func newMetricKey(namespace, object, metric string) metricKey {
-	return metricKey{namespace, object, strings.ToLower(metric)}
+func newMetricKey(kind, namespace, object, metric string) metricKey {
+	return metricKey{kind, namespace, object, strings.ToLower(metric)}
 }
 
 // New returns an empty store. changed is called, from whoever writes, with the
@@ -73,15 +76,15 @@ func (s *Store) Object(key poll.Key) []*Slot {
 // whose source names its metrics, their prefix.
 func (s *Slot) metricKey() metricKey {
 	if s.Named {
-		return newMetricKey(s.key.Namespace, s.key.Name, scalers.MetricPrefix(s.Index))
+		return newMetricKey(s.key.Kind, s.key.Namespace, s.key.Name, scalers.MetricPrefix(s.Index))
 	}
-	return newMetricKey(s.key.Namespace, s.key.Name, s.Metric)
+	return newMetricKey(s.key.Kind, s.key.Namespace, s.key.Name, s.Metric)
 }
 
-// Find returns the slot that answers for an external metric, or nil. Case does
-// not matter in the metric's name.
+// Find returns the slot that answers for an external metric of a ScaledObject, or
+// nil. Case does not matter in the metric's name.
 func (s *Store) Find(namespace, object, metric string) *Slot {
-	key := newMetricKey(namespace, object, metric)
+	key := newMetricKey(kedav1alpha1.KindScaledObject, namespace, object, metric)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if slot := s.metrics[key]; slot != nil {

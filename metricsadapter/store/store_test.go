@@ -136,6 +136,26 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestScaledJobsHaveNoExternalMetrics: nobody is answered with what a ScaledJob's
+// triggers read, nor does it hide the ScaledObject of its name.
+func TestScaledJobsHaveNoExternalMetrics(t *testing.T) {
+	s, _ := newStore()
+	job := poll.Key{Kind: "ScaledJob", Namespace: "shop", Name: "orders"}
+	slots := s.Set(job, []store.Trigger{trigger(0, "s0-a"), trigger(1, "s1-b")})
+	if s.Find("shop", "orders", "s0-a") != nil {
+		t.Error("a metric of a ScaledJob is found")
+	}
+	slot := s.Set(orders, []store.Trigger{trigger(0, "s0-a")})[0]
+	s.Set(job, []store.Trigger{trigger(0, "s0-a")})
+	if got := s.Find("shop", "orders", "s0-a"); got != slot {
+		t.Errorf("found %v instead of that of the ScaledObject", got)
+	}
+	s.Remove(orders)
+	if s.Find("shop", "orders", "s0-a") != nil || len(s.Object(job)) != 1 || s.Object(job)[0] != slots[0] {
+		t.Error("removing the ScaledObject touches the ScaledJob")
+	}
+}
+
 func TestRemove(t *testing.T) {
 	s, changed := newStore()
 	slot := s.Set(orders, []store.Trigger{trigger(0, "s0-a"), trigger(1, "s1-b")})[0]

@@ -34,6 +34,7 @@ const (
 	ReasonErrorGettingCurrentReplicas = "ErrorGettingCurrentReplicas" // Ready False
 	ReasonScaledJobReady              = "ScaledJobReady"              // Ready True
 	ReasonScaledJobCheckFailed        = "ScaledJobCheckFailed"        // Ready False
+	ReasonJobCreateFailed             = "JobCreateFailed"             // Ready False
 	ReasonPartialTriggerError         = "PartialTriggerError"         // Ready Unknown
 	ReasonTriggerError                = "TriggerError"                // Ready False
 

@@ -90,3 +90,6 @@ func (sj *ScaledJob) ScalingStrategy() ScalingStrategy {
 func (s *ScalingStrategy) RunningJobShare() (float64, error) {
 	return finite(s.CustomScalingRunningJobPercentage)
 }
+
+// Complete reports whether every Job of the batch was made. No batch is a complete one.
+func (b *JobBatch) Complete() bool { return b == nil || b.Made >= b.Size }

@@ -190,10 +190,11 @@ func TestScaledJobWarnings(t *testing.T) {
 		sj.Spec.RolloutStrategy, sj.Spec.Rollout = RolloutStrategyGradual, &Rollout{Strategy: RolloutStrategyImmediate}
 		sj.Spec.ScalingStrategy = &ScalingStrategy{Strategy: ScalingStrategyCustom}
 		sj.Spec.Triggers[0].UseCachedMetrics = true
+		sj.Spec.Triggers = append(sj.Spec.Triggers, ScaleTriggers{Type: "cpu"})
 	})
 	want := []string{
 		"spec.minReplicaCount", "spec.rolloutStrategy", "spec.scalingStrategy.customScalingRunningJobPercentage",
-		"spec.triggers[0].useCachedMetrics",
+		"spec.triggers[0].useCachedMetrics", "spec.triggers[1]",
 	}
 	var got []string
 	for _, warning := range sj.Warnings() {

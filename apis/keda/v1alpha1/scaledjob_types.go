@@ -216,4 +216,29 @@ type ScaledJobStatus struct {
 	// triggersActivity holds, by the name of the metric, whether the trigger was active when last read.
 	// +optional
 	TriggersActivity map[string]TriggerActivityStatus `json:"triggersActivity,omitempty"`
+
+	// batch is the last set of Jobs that was decided on. It is written before the first of them is made, so that whoever
+	// goes on after a crash makes none of them twice.
+	// +optional
+	Batch *JobBatch `json:"batch,omitempty"`
+}
+
+// JobBatch is a set of Jobs that answer one demand.
+type JobBatch struct {
+	// sequence counts the batches of the object. The names of Jobs follow from it.
+	Sequence int64 `json:"sequence"`
+
+	// size is how many Jobs the batch has.
+	Size int32 `json:"size"`
+
+	// made is how many of them are known to have been made. The batch is complete when it is size.
+	Made int32 `json:"made"`
+
+	// time is when the batch was decided on.
+	// +optional
+	Time *metav1.Time `json:"time,omitempty"`
+
+	// why says how the number of Jobs came about.
+	// +optional
+	Why string `json:"why,omitempty"`
 }

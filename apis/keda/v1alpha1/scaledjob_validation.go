@@ -52,6 +52,10 @@ func (sj *ScaledJob) Warnings() []string {
 			warnings = append(warnings, fmt.Sprintf("%s has no effect in a ScaledJob: remove it",
 				triggersPath.Index(i).Child("useCachedMetrics")))
 		}
+		if sj.Spec.Triggers[i].IsResource() {
+			warnings = append(warnings, fmt.Sprintf("%s is of type %s, which tells of no work and has no effect in a ScaledJob: remove it",
+				triggersPath.Index(i), sj.Spec.Triggers[i].Type))
+		}
 	}
 	return warnings
 }

@@ -176,7 +176,8 @@ func (s *stage) checkInstalled(ctx context.Context) error {
 	return nil
 }
 
-// applySamples applies config/samples with the address of our Redis.
+// applySamples applies config/samples with the address of our Redis. Nothing is put
+// into the list of the ScaledJob among them.
 func (s *stage) applySamples(ctx context.Context) error {
 	text, err := s.Kubectl(ctx, "kustomize", filepath.Join(s.config, "samples"))
 	if err != nil {
