@@ -20,8 +20,10 @@ import (
 // three is a workload of 3 replicas.
 type three struct{}
 
-func (three) Replicas(context.Context) (int32, error) { return 3, nil }
-func (three) Ready(context.Context) (int32, error)    { return 3, nil }
+// Look finds them, all ready.
+func (three) Look(context.Context) (replicas int32, ready func(context.Context) (int32, error), err error) {
+	return 3, func(context.Context) (int32, error) { return 3, nil }, nil
+}
 
 // ruledWorld is a world whose object has the formula a + b over its two triggers, a
 // fallback to 4 replicas, and a third trigger that cannot be built.
