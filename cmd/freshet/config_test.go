@@ -17,23 +17,16 @@ import (
 func TestManifests(t *testing.T) {
 	o := parse(t, nil, "--namespace=freshet")
 	names := o.certificateNames()
+	served := manifestAPIServices(t)
 	for _, name := range apiServices {
-		var api struct {
-			Metadata struct {
-				Name string `json:"name"`
-			} `json:"metadata"`
-			Spec struct {
-				InsecureSkipTLSVerify bool `json:"insecureSkipTLSVerify"`
-				Service               struct {
-					Name, Namespace string
-				} `json:"service"`
-			} `json:"spec"`
-		}
-		read(t, "manager/apiservice.yaml", &api)
+		api, ok := served[name]
 		host := api.Spec.Service.Name + "." + api.Spec.Service.Namespace + ".svc"
-		if api.Metadata.Name != name || api.Spec.InsecureSkipTLSVerify || !slices.Contains(names, host) {
-			t.Errorf("APIService %s leads to %s, unverified: %t; the certificate of %s is for %q", api.Metadata.Name, host, api.Spec.InsecureSkipTLSVerify, name, names)
+		if !ok || api.Spec.InsecureSkipTLSVerify || !slices.Contains(names, host) {
+			t.Errorf("APIService %s is there: %t, leads to %s, unverified: %t; the certificate is for %q", name, ok, host, api.Spec.InsecureSkipTLSVerify, names)
 		}
+	}
+	if len(served) != len(apiServices) {
+		t.Errorf("there are the APIServices %q, and %q are told whom to trust", slices.Sorted(maps.Keys(served)), apiServices)
 	}
 	named := map[string]bool{}
 	for _, text := range documents(t, "rbac/role.yaml") {
@@ -54,13 +47,36 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, file string, into any) {
+// manifestAPIService is what matters here of an APIService.
+type manifestAPIService struct {
+	Kind     string
+	Metadata struct{ Name string }
+	Spec     struct {
+		InsecureSkipTLSVerify bool
+		Service               struct{ Name, Namespace string }
+	}
+}
+
+// manifestAPIServices are those of config/manager, by name.
+func manifestAPIServices(t *testing.T) map[string]manifestAPIService {
 	t.Helper()
-	for _, text := range documents(t, file) {
-		if err := yaml.Unmarshal([]byte(text), into); err != nil {
-			t.Fatal(err)
+	files, err := filepath.Glob(filepath.Join("..", "..", "config", "manager", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := map[string]manifestAPIService{}
+	for _, file := range files {
+		for _, text := range documents(t, filepath.Join("manager", filepath.Base(file))) {
+			var api manifestAPIService
+			if err := yaml.Unmarshal([]byte(text), &api); err != nil {
+				t.Fatal(err)
+			}
+			if api.Kind == "APIService" {
+				served[api.Metadata.Name] = api
+			}
 		}
 	}
+	return served
 }
 
 func documents(t *testing.T, file string) []string {
