@@ -20,8 +20,8 @@ import (
 // three is a workload of 3 replicas.
 type three struct{}
 
-// Look finds them, all ready.
-func (three) Look(context.Context) (replicas int32, ready func(context.Context) (int32, error), err error) {
+// Look finds 3 replicas, all of them ready.
+func (three) Look(context.Context) (int32, func(context.Context) (int32, error), error) {
 	return 3, func(context.Context) (int32, error) { return 3, nil }, nil
 }
 
