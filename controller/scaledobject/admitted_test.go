@@ -52,7 +52,8 @@ func TestAdmittedSpecs(t *testing.T) {
 // FuzzAdmitted takes objects that admission lets pass through all that is made of
 // them: defaults, decoders, the HPA, the fallback, the formula and the decision, with
 // readings of every kind, and the way out. Nothing panics, no count below zero is
-// written, and the HPA is one that the API server takes.
+// written, and the HPA is one that the API server takes. A run takes a whole cluster,
+// so that -fuzzminimizetime 1s is needed to see more than a few.
 func FuzzAdmitted(f *testing.F) {
 	for _, spec := range admittedSpecs {
 		f.Add([]byte(spec), "autoscaling.keda.sh/paused-scale-in", "true", []byte{1, 2, 3, 250, 7, 0, 9})

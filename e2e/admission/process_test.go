@@ -3,6 +3,7 @@ package admission
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"strings"
 	"testing"
@@ -19,13 +20,19 @@ import (
 	"github.com/freshet-io/freshet/e2e/suite"
 )
 
-// serial is that of the certificate that Freshet serves.
-func (s *scene) serial() string {
+// certificate is what is served at an address.
+func (s *scene) certificate(address string) *x509.Certificate {
 	s.Helper()
 	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // it is only looked at
 	s.Must(err)
 	defer func() { _ = conn.Close() }()
-	return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
+	return conn.ConnectionState().PeerCertificates[0]
+}
+
+// serial is that of the certificate that webhooks are served with.
+func (s *scene) serial() string {
+	s.Helper()
+	return s.certificate(address).SerialNumber.String()
 }
 
 // Certificates, and then their authority, change under a webhook and external

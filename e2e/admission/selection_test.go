@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -74,7 +75,7 @@ func TestSelection(t *testing.T) {
 	s.expectMost("worker", 5)
 	s.Eventually("its metrics", func() error {
 		if !s.knows("worker") {
-			return fmt.Errorf("they are not known")
+			return errors.New("they are not known")
 		}
 		return nil
 	})
@@ -82,7 +83,7 @@ func TestSelection(t *testing.T) {
 	s.relabel("ScaledObject", "worker", another)
 	s.Eventually("its metrics being forgotten", func() error {
 		if s.knows("worker") {
-			return fmt.Errorf("they are known")
+			return errors.New("they are known")
 		}
 		return nil
 	})
