@@ -24,8 +24,7 @@ func (t *trial) settle(hpa *autoscalingv2.HorizontalPodAutoscaler, target *unstr
 	did := outcome(int32(replicas), &hpa.Status)
 	var could []string
 	for i := range instants {
-		memory, now := t.at(float64(i) / (instants - 1))
-		d, _ := ours.Decide(t.spec, &s.input, memory, now)
+		d, _ := ours.Decide(t.spec, &s.input, t.memories[i], between(s.early, s.late, i))
 		could = append(could, t.outcome(&d))
 	}
 	matched := -1
@@ -35,12 +34,11 @@ func (t *trial) settle(hpa *autoscalingv2.HorizontalPodAutoscaler, target *unstr
 		}
 	}
 	if matched < 0 {
-		d, _ := ours.Decide(t.spec, &s.input, t.early, s.early)
-		return fmt.Errorf("%s: the controller did\n%s\nand we, at the times from %s to %s,\n%s\nspec: %+v\nup: %+v\ndown: %+v\ninput: %+v\ndecision: %+v\nmemory: %+v\nto %+v",
-			t.name, did, s.early, s.late, strings.Join(could, "\n"), t.spec, t.spec.Up, t.spec.Down, s.input, d, t.early, t.late)
+		d, _ := ours.Decide(t.spec, &s.input, t.memories[0], s.early)
+		return fmt.Errorf("%s: the controller did\n%s\nand we, at the times from %s to %s,\n%s\nspec: %+v\nup: %+v\ndown: %+v\ninput: %+v\ndecision: %+v\nmemory: %+v",
+			t.name, did, s.early, s.late, strings.Join(could, "\n"), t.spec, t.spec.Up, t.spec.Down, s.input, d, t.memories)
 	}
-	memory, now := t.at(float64(matched) / (instants - 1))
-	d, _ := ours.Decide(t.spec, &s.input, memory, now)
+	d, _ := ours.Decide(t.spec, &s.input, t.memories[matched], between(s.early, s.late, matched))
 	t.remember(&d)
 	if t.steps++; could[0] != could[instants-1] {
 		t.edges++
@@ -48,45 +46,29 @@ func (t *trial) settle(hpa *autoscalingv2.HorizontalPodAutoscaler, target *unstr
 	return nil
 }
 
-// at is the memory, and the time of the sync, for a share of what is not known of
-// its times: at 0 the least time has passed since all that is remembered, at 1 the most.
-func (t *trial) at(share float64) (ours.Memory, time.Time) {
-	between := func(a, b time.Time) time.Time { return a.Add(time.Duration(share * float64(b.Sub(a)))) }
-	m := ours.Memory{}
-	for i := range t.late.Recommendations {
-		late, early := t.late.Recommendations[i], t.early.Recommendations[i]
-		m.Recommendations = append(m.Recommendations, ours.Recommendation{Replicas: late.Replicas, At: between(late.At, early.At)})
-	}
-	events := func(late, early []ours.Event) (all []ours.Event) {
-		for i := range late {
-			all = append(all, ours.Event{Change: late[i].Change, At: between(late[i].At, early[i].At), Outdated: late[i].Outdated})
-		}
-		return all
-	}
-	m.Ups, m.Downs = events(t.late.Ups, t.early.Ups), events(t.late.Downs, t.early.Downs)
-	return m, between(t.sync.early, t.sync.late)
+// between is one of the instants from a to b.
+func between(a, b time.Time, instant int) time.Time {
+	return a.Add(b.Sub(a) * time.Duration(instant) / (instants - 1))
 }
 
-// remember keeps what the controller does of this sync, with both bounds of its time.
-// Nothing is forgotten, which changes no answer.
+// remember keeps what the controller did in this sync. The first of the memories has
+// it at the latest possible time, so that at the earliest time of the next sync the
+// least has passed since, and the last of them at the earliest.
 func (t *trial) remember(d *ours.Decision) {
 	t.seen.add(d)
 	for _, c := range d.Conditions {
 		t.told[c.Type] = c
 	}
-	for m, at := range map[*ours.Memory]time.Time{&t.early: t.sync.early, &t.late: t.sync.late} {
+	for i := range t.memories {
+		m, at := &t.memories[i], between(t.sync.late, t.sync.early, i)
 		if len(m.Recommendations) == 0 {
 			m.Recommendations = append(m.Recommendations, ours.Recommendation{Replicas: d.Current, At: at})
 		}
-		if d.Outcome == ours.Computed {
+		if d.Outcome == ours.Computed { // those that no window looks back on do no harm
 			m.Recommendations = append(m.Recommendations, ours.Recommendation{Replicas: d.Proposed, At: at})
 		}
-		switch {
-		case t.spec.Up == nil || !d.Rescaled:
-		case d.Desired > d.Current:
-			m.Ups = append(m.Ups, ours.Event{Change: d.Desired - d.Current, At: at})
-		default:
-			m.Downs = append(m.Downs, ours.Event{Change: d.Current - d.Desired, At: at})
+		if d.Rescaled {
+			*m = m.Scaled(t.spec, d.Current, d.Desired, at)
 		}
 	}
 }

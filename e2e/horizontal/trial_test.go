@@ -28,9 +28,9 @@ type trial struct {
 
 	mu   sync.Mutex
 	told map[autoscalingv2.HorizontalPodAutoscalerConditionType]ours.Condition
-	// early and late are the memory with the least and the most times that the
-	// controller may have seen on its clock.
-	early, late ours.Memory
+	// memories are what the controller remembers, at the instants it may have seen on
+	// its clock.
+	memories [instants]ours.Memory
 	// sync is the one under way, or the last.
 	sync *observed
 	done chan struct{}
