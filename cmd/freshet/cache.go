@@ -9,14 +9,17 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 )
 
 // cacheOptions keep the cache small: of workloads and pods only what decisions
 // need, and no Helm releases among the Secrets. Where only some namespaces are looked
 // after, that of cluster-scoped authentications is read too. Where Secrets are
-// restricted, those of Freshet's own namespace are all that is read.
+// restricted, those of Freshet's own namespace are all that is read. Objects that are
+// not selected are as good as not there.
 func cacheOptions(opts *options) cache.Options {
-	namespaces, cluster := opts.watchNamespaces, opts.clusterObjects()
+	namespaces, cluster := opts.watch.namespaces, opts.clusterObjects()
 	o := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -24,6 +27,11 @@ func cacheOptions(opts *options) cache.Options {
 			&appsv1.StatefulSet{}: {Transform: slim},
 			&corev1.Pod{}:         {Transform: slim}, // cached when a trigger counts them first
 			&corev1.Secret{}:      {Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")},
+
+			&kedav1alpha1.ScaledObject{}:                 {Label: opts.selectorOf(kedav1alpha1.KindScaledObject)},
+			&kedav1alpha1.ScaledJob{}:                    {Label: opts.selectorOf(kedav1alpha1.KindScaledJob)},
+			&kedav1alpha1.TriggerAuthentication{}:        {Label: opts.selectorOf(kedav1alpha1.KindTriggerAuthentication)},
+			&kedav1alpha1.ClusterTriggerAuthentication{}: {Label: opts.selectorOf(kedav1alpha1.KindClusterTriggerAuthentication)},
 		},
 	}
 	if len(namespaces) > 0 {

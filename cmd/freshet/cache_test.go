@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 )
 
 var (
@@ -136,7 +138,7 @@ func TestCacheOptions(t *testing.T) {
 	if all.DefaultNamespaces != nil {
 		t.Errorf("without namespaces only %v are watched, want all", all.DefaultNamespaces)
 	}
-	some := cacheOptions(&options{namespace: "freshet", watchNamespaces: []string{"shop", "lab"}})
+	some := cacheOptions(&options{namespace: "freshet", watch: watchOptions{namespaces: []string{"shop", "lab"}}})
 	if diff := cmp.Diff([]string{"lab", "shop"}, slices.Sorted(maps.Keys(some.DefaultNamespaces))); diff != "" {
 		t.Errorf("namespaces (-want +got):\n%s", diff)
 	}
@@ -159,13 +161,17 @@ func TestCacheOptions(t *testing.T) {
 			expectKeepsLabels(t, obj, by)
 		case *corev1.Secret:
 			expectNoHelm(t, by)
+		case *kedav1alpha1.ScaledObject, *kedav1alpha1.ScaledJob, *kedav1alpha1.TriggerAuthentication, *kedav1alpha1.ClusterTriggerAuthentication:
+			if !by.Label.Empty() {
+				t.Errorf("of %T only %s are watched, want all", obj, by.Label)
+			}
 		default:
 			t.Errorf("%T has options of its own, which no test knows", obj)
 		}
 		kinds[fmt.Sprintf("%T", obj)] = true
 	}
-	if len(kinds) != 4 {
-		t.Errorf("options of their own have %v, want Deployment, StatefulSet, Pod and Secret", kinds)
+	if len(kinds) != 8 {
+		t.Errorf("options of their own have %v, want Deployment, StatefulSet, Pod, Secret and the four kinds of the API", kinds)
 	}
 }
 
@@ -178,10 +184,10 @@ func TestCacheOfSecrets(t *testing.T) {
 		maps    []string
 	}{
 		"all of them":                        {options{namespace: "freshet"}, nil, nil},
-		"those that are looked after":        {options{namespace: "freshet", watchNamespaces: watched}, []string{"freshet", "lab", "shop"}, []string{"freshet", "lab", "shop"}},
-		"those of cluster-scoped objects":    {options{namespace: "freshet", clusterNamespace: "keys", watchNamespaces: watched}, []string{"keys", "lab", "shop"}, []string{"keys", "lab", "shop"}},
+		"those that are looked after":        {options{namespace: "freshet", watch: watchOptions{namespaces: watched}}, []string{"freshet", "lab", "shop"}, []string{"freshet", "lab", "shop"}},
+		"those of cluster-scoped objects":    {options{namespace: "freshet", clusterNamespace: "keys", watch: watchOptions{namespaces: watched}}, []string{"keys", "lab", "shop"}, []string{"keys", "lab", "shop"}},
 		"Freshet's own":                      {options{namespace: "freshet", restrictSecrets: true}, []string{"freshet"}, nil},
-		"Freshet's own, whatever is watched": {options{namespace: "freshet", restrictSecrets: true, watchNamespaces: watched}, []string{"freshet"}, []string{"freshet", "lab", "shop"}},
+		"Freshet's own, whatever is watched": {options{namespace: "freshet", restrictSecrets: true, watch: watchOptions{namespaces: watched}}, []string{"freshet"}, []string{"freshet", "lab", "shop"}},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			var secrets, configMaps []string
@@ -198,6 +204,24 @@ func TestCacheOfSecrets(t *testing.T) {
 				t.Errorf("namespaces of Secrets and ConfigMaps (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestCacheOfSelected: labels select what is looked after, of objects and of
+// authentications each for itself.
+func TestCacheOfSelected(t *testing.T) {
+	o := &options{namespace: "freshet", watch: watchOptions{objects: "shard=a", auths: "shard in (a, all)"}}
+	for obj, by := range cacheOptions(o).ByObject {
+		want := ""
+		switch obj.(type) {
+		case *kedav1alpha1.ScaledObject, *kedav1alpha1.ScaledJob:
+			want = "shard=a"
+		case *kedav1alpha1.TriggerAuthentication, *kedav1alpha1.ClusterTriggerAuthentication:
+			want = "shard in (a,all)"
+		}
+		if by.Label == nil && want != "" || by.Label != nil && by.Label.String() != want {
+			t.Errorf("%T is selected by %v, want %q", obj, by.Label, want)
+		}
 	}
 }
 

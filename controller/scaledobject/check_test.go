@@ -137,7 +137,7 @@ func TestFaults(t *testing.T) {
 			w.expectCondition("orders", kedav1alpha1.ConditionActive, metav1.ConditionUnknown, kedav1alpha1.ReasonUnknownState,
 				"Whether the triggers are active is not known")
 			w.expectEvents("Warning ScaledObjectCheckFailed: " + tc.message)
-			w.expectWrites("patch ScaledObject", "patch status of ScaledObject")
+			w.expectWrites("patch status of ScaledObject")
 			w.settle("orders")
 			w.expectEvents()
 			w.expectWrites()

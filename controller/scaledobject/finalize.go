@@ -12,12 +12,12 @@ import (
 	"github.com/freshet-io/freshet/controller/events"
 )
 
-// finalize undoes what the object did: its HPA goes first, so that it does not
-// work against the replicas that are restored. What the user made impossible,
-// such as restoring a target that is gone, does not hold up the deletion.
+// finalize undoes what an object with the finalizer did: its HPA goes first, so that
+// it does not work against the replicas that are restored. What the user made
+// impossible, such as restoring a target that is gone, does not hold up the deletion.
 func (r *Reconciler) finalize(ctx context.Context, so *kedav1alpha1.ScaledObject) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(so, kedav1alpha1.Finalizer) {
-		return ctrl.Result{}, nil
+		return ctrl.Result{}, nil // others hold it back: gone.go sees it off
 	}
 	deleted, err := r.deleteHPAs(ctx, so)
 	if err != nil {
@@ -30,12 +30,10 @@ func (r *Reconciler) finalize(ctx context.Context, so *kedav1alpha1.ScaledObject
 	}
 	before := so.DeepCopy()
 	controllerutil.RemoveFinalizer(so, kedav1alpha1.Finalizer)
+	r.letGo(so) // before it is gone
 	if err := r.Client.Patch(ctx, so, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
 		return ctrl.Result{}, fmt.Errorf("removing finalizer: %w", err)
 	}
-	if so.Status.HpaName != "" {
-		r.Events.Stopped(so, "Stopped scalers watch")
-	}
-	r.Events.Warn(so, events.ScaledObjectDeleted, "ScaledObject was deleted")
+	r.sayFarewell(so)
 	return ctrl.Result{}, nil
 }

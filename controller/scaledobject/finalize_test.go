@@ -8,10 +8,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/scalers/poll"
 )
+
+// fromBefore has the finalizer that another operator gives to every object.
+func fromBefore(so *kedav1alpha1.ScaledObject) { so.Finalizers = []string{kedav1alpha1.Finalizer} }
 
 // deleting returns a world in which the object, which took its Deployment from
 // 2 replicas to 7, is being deleted.
@@ -102,9 +106,13 @@ func TestFinalize(t *testing.T) {
 		edits    []func(*kedav1alpha1.ScaledObject)
 		replicas int32
 		scaled   []int32
+		writes   []string
 	}{
-		{"the replicas stay as they are", nil, 7, nil},
-		{"the original replicas are restored", []func(*kedav1alpha1.ScaledObject){withRestore}, 2, []int32{2}},
+		{"the replicas stay as they are", nil, 7, nil, []string{"delete HorizontalPodAutoscaler"}},
+		{"the original replicas are restored", []func(*kedav1alpha1.ScaledObject){withRestore}, 2, []int32{2},
+			[]string{"delete HorizontalPodAutoscaler", "patch ScaledObject"}},
+		{"what another operator left is let go", []func(*kedav1alpha1.ScaledObject){fromBefore}, 7, nil,
+			[]string{"delete HorizontalPodAutoscaler", "patch ScaledObject"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
@@ -112,7 +120,9 @@ func TestFinalize(t *testing.T) {
 			if err := w.outlast("orders"); err != nil {
 				t.Fatal(err)
 			}
-			w.expectWrites("delete HorizontalPodAutoscaler", "patch ScaledObject")
+			w.settle("orders") // sees it off
+			w.settle("orders")
+			w.expectWrites(tc.writes...)
 			w.expectEvents(stoppedEvent, deletedEvent)
 			w.expectScaled(tc.scaled...)
 			if got := w.replicas("orders"); got != tc.replicas {
@@ -126,6 +136,9 @@ func TestFinalize(t *testing.T) {
 			}
 			if got := w.r.Engine.Size(); got != (poll.Size{}) {
 				t.Errorf("the engine still holds %+v", got)
+			}
+			if len(w.r.gone.objects)+len(w.r.gone.told) > 0 {
+				t.Errorf("what is gone is not forgotten: %v", w.r.gone)
 			}
 		})
 	}
@@ -314,7 +327,7 @@ func TestFinalizeNeverReconciled(t *testing.T) {
 // TestFinalizeWithoutStatus: the HPA goes also when its name did not get into
 // the status.
 func TestFinalizeWithoutStatus(t *testing.T) {
-	w := deleting(t)
+	w := deleting(t, fromBefore)
 	so := w.object("orders")
 	so.Status = kedav1alpha1.ScaledObjectStatus{}
 	if err := w.client.Status().Update(t.Context(), so); err != nil {
@@ -323,5 +336,109 @@ func TestFinalizeWithoutStatus(t *testing.T) {
 	w.settle("orders")
 	if w.hpa("keda-hpa-orders") != nil {
 		t.Error("the HPA is still there")
+	}
+}
+
+// TestFollowedAtOnce: an object that takes the name of one that is gone gets an HPA of
+// its own, whether or not the end of the other was told before.
+func TestFollowedAtOnce(t *testing.T) {
+	for reason, told := range map[string]bool{"it was told": true, "it was not": false} {
+		t.Run(reason, func(t *testing.T) {
+			w := deleting(t)
+			if !told {
+				w.r.gone = departures{}
+			}
+			if err := w.client.Create(t.Context(), newObject("orders", func(so *kedav1alpha1.ScaledObject) { so.UID = "second" })); err != nil {
+				t.Fatal(err)
+			}
+			w.settle("orders")
+			hpa := w.hpa("keda-hpa-orders")
+			if hpa == nil || len(hpa.OwnerReferences) != 1 || hpa.OwnerReferences[0].UID != "second" {
+				t.Fatalf("the second object has no HPA of its own: %+v", hpa)
+			}
+			if ready := w.object("orders").Status.Conditions.Get(kedav1alpha1.ConditionReady); ready.IsFalse() {
+				t.Errorf("it is not ready: %s", ready.Message)
+			}
+			w.forgetPast()
+			w.settle("orders")
+			w.expectWrites()
+			w.expectEvents()
+		})
+	}
+}
+
+// TestGoneIsSeenOffByItsOwner: a replica that does not own an object that is gone
+// writes nothing, and forgets it.
+func TestGoneIsSeenOffByItsOwner(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders"))
+	w.settle("orders")
+	w.restart(poll.NewLeader("that"))
+	w.settle("orders")
+	if err := w.client.Delete(t.Context(), newObject("orders")); err != nil {
+		t.Fatal(err)
+	}
+	w.forgetPast()
+	w.settle("orders")
+	w.expectWrites()
+	w.expectEvents()
+	if len(w.r.gone.objects) > 0 {
+		t.Error("it is not forgotten")
+	}
+}
+
+// TestGoneIsTriedAgain: the HPA of an object that is gone is deleted once the server
+// is there again.
+func TestGoneIsTriedAgain(t *testing.T) {
+	w := deleting(t)
+	down := errors.New("the server is down")
+	w.fail["delete HorizontalPodAutoscaler"] = down
+	if _, err := w.reconcile("orders"); !errors.Is(err, down) {
+		t.Errorf("the reconcile ends with %v, want %v", err, down)
+	}
+	w.expectEvents()
+	clear(w.fail)
+	w.settle("orders")
+	w.expectEvents(stoppedEvent, deletedEvent)
+	if w.hpa("keda-hpa-orders") != nil {
+		t.Error("the HPA is still there")
+	}
+}
+
+// TestGoneWithForeignFinalizer: an object that only others held back is seen off when
+// it is gone, and not before.
+func TestGoneWithForeignFinalizer(t *testing.T) {
+	w := deleting(t, func(so *kedav1alpha1.ScaledObject) { so.Finalizers = []string{"example.com/mine"} })
+	w.settle("orders")
+	w.expectWrites()
+	w.expectEvents()
+	so := w.object("orders")
+	before := so.DeepCopy()
+	so.Finalizers = nil
+	if err := w.client.Patch(t.Context(), so, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	w.forgetPast()
+	w.settle("orders")
+	w.expectWrites("delete HorizontalPodAutoscaler")
+	w.expectEvents(stoppedEvent, deletedEvent)
+}
+
+// TestNotGoneButNotSelected: an object that leaves the cache for its labels is forgotten
+// there, and keeps all that it has.
+func TestNotGoneButNotSelected(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders"))
+	w.settle("orders")
+	w.r.keepGone(w.object("orders"))
+	w.forgetPast()
+	if err := w.r.seeOff(t.Context(), client.ObjectKeyFromObject(newObject("orders"))); err != nil {
+		t.Fatal(err)
+	}
+	w.expectWrites()
+	w.expectEvents()
+	if w.hpa("keda-hpa-orders") == nil || len(w.r.gone.objects) > 0 {
+		t.Error("the HPA is deleted, or the object not forgotten")
+	}
+	if len(w.r.Store.Object(Key(client.ObjectKeyFromObject(newObject("orders"))))) > 0 {
+		t.Error("its triggers are still known")
 	}
 }

@@ -266,10 +266,24 @@ func (r *Reconciler) ownHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, 
 		return nil, fmt.Errorf("reading HPA %s: %w", name, err)
 	case metav1.IsControlledBy(&hpa, so), so.TransfersHPAOwnership() && metav1.GetControllerOf(&hpa) == nil:
 		return &hpa, nil
+	case outlives(&hpa, so):
+		err := r.Client.Delete(ctx, &hpa, client.Preconditions{UID: &hpa.UID})
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("deleting HPA %s of a former ScaledObject: %w", name, err)
+		}
+		return nil, nil
 	}
 	return nil, faultf("HPA %s exists and does not belong to this ScaledObject: delete it, choose another name in "+
 		"advanced.horizontalPodAutoscalerConfig.name, or take it over with the annotation %s: \"true\"",
 		name, kedav1alpha1.AnnotationTransferHPAOwnership)
+}
+
+// outlives tells whether the HPA is of an object that had the name of this one, is gone
+// by now, and was followed by this one before its HPA was collected.
+func outlives(hpa *autoscalingv2.HorizontalPodAutoscaler, so *kedav1alpha1.ScaledObject) bool {
+	owner := metav1.GetControllerOf(hpa)
+	return owner != nil && owner.Kind == kedav1alpha1.KindScaledObject && owner.Name == so.Name &&
+		owner.APIVersion == kedav1alpha1.GroupVersion.String() && owner.UID != so.UID
 }
 
 // upToDate tells whether current is what was applied for desired, and nobody

@@ -1,7 +1,7 @@
 // Package scaledobject makes ScaledObjects happen. A reconcile goes through the
 // files of this package in order: triggers.go (decode and poll), then, on the
 // replica that owns the object, check.go, hpa.go, scale.go and status.go;
-// finalize.go is the way out and watch.go says what causes a reconcile.
+// finalize.go and gone.go are the way out and watch.go says what causes a reconcile.
 package scaledobject
 
 import (
@@ -68,6 +68,8 @@ type Reconciler struct {
 	formulas map[poll.Key]*compiled
 	// unwritten are the last errors of writing objects that cannot be written.
 	unwritten map[client.ObjectKey]string
+	// gone are objects that were deleted.
+	gone departures
 }
 
 // Key is how the engine and the store know an object.
@@ -78,6 +80,9 @@ func Key(name client.ObjectKey) poll.Key {
 // Reconcile makes the world as the object wants it.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	defer r.markSeen(req.NamespacedName)
+	if err := r.seeOff(ctx, req.NamespacedName); err != nil {
+		return ctrl.Result{}, err
+	}
 	key := Key(req.NamespacedName)
 	so := &kedav1alpha1.ScaledObject{}
 	if err := r.Client.Get(ctx, req.NamespacedName, so); err != nil {

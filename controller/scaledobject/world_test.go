@@ -134,6 +134,7 @@ func (w *world) intercept() interceptor.Funcs {
 			if err := note("patch", obj); err != nil {
 				return err
 			}
+			defer w.watchGone(obj)()
 			return c.Patch(ctx, obj, patch, opts...)
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
@@ -152,8 +153,23 @@ func (w *world) intercept() interceptor.Funcs {
 			if err := note("delete", obj); err != nil {
 				return err
 			}
+			defer w.watchGone(obj)()
 			return c.Delete(ctx, obj, opts...)
 		},
+	}
+}
+
+// watchGone looks at a ScaledObject before something is done that may end it. What it
+// returns looks again, and tells the reconciler of the end, as its watch does.
+func (w *world) watchGone(obj client.Object) func() {
+	if kindOf(obj) != kedav1alpha1.KindScaledObject {
+		return func() {}
+	}
+	before := w.object(obj.GetName())
+	return func() {
+		if before != nil && w.object(before.Name) == nil {
+			w.r.keepGone(before)
+		}
 	}
 }
 
