@@ -19,6 +19,8 @@ import (
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/certificates"
 	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/controller/explanations"
+	"github.com/freshet-io/freshet/controller/ledger"
 	"github.com/freshet-io/freshet/controller/metrics"
 	"github.com/freshet-io/freshet/controller/scaledobject"
 	"github.com/freshet-io/freshet/controller/target"
@@ -58,6 +60,8 @@ type Options struct {
 type Controllers struct {
 	// ScaledObject reconciles ScaledObjects.
 	ScaledObject *scaledobject.Reconciler
+	// Explanations finds what is known of an object.
+	Explanations *explanations.Gatherer
 }
 
 // Register adds everything that runs to the manager: this is the one list.
@@ -82,6 +86,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		Rules:     o.Rules,
 		Ownership: o.Leader,
 		Events:    events.Recorder{Sink: sink},
+		Ledger:    ledger.New(ledger.DefaultBounds()),
 		Version:   o.Build.Version,
 		Workers:   o.Workers,
 		Patience:  300 * time.Millisecond,
@@ -89,6 +94,9 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	}}
 	if err := c.ScaledObject.Register(ctx, mgr); err != nil {
 		return nil, fmt.Errorf("registering the ScaledObject controller: %w", err)
+	}
+	if err := c.explain(ctx, mgr, o); err != nil {
+		return nil, fmt.Errorf("registering the explanations: %w", err)
 	}
 	for _, cluster := range []bool{false, true} {
 		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Cluster: cluster, Events: c.ScaledObject.Events}
@@ -118,6 +126,15 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	}
 	conn.Defaults.OnHTTP = requests.Requested
 	return c, nil
+}
+
+// explain has what is decided watched, and can tell why.
+func (c *Controllers) explain(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	c.Explanations = &explanations.Gatherer{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Targets: c.ScaledObject.Targets,
+		Store: o.Store, Rules: o.Rules, Ledger: c.ScaledObject.Ledger, Ownership: o.Leader, Since: time.Now(),
+	}
+	return (&explanations.Witness{Gatherer: c.Explanations}).Register(ctx, mgr.GetCache())
 }
 
 // election makes this replica the owner of all objects once it leads.

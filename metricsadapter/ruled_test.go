@@ -20,6 +20,7 @@ import (
 // three is a workload of 3 replicas.
 type three struct{}
 
+// Look finds 3 replicas, all of them ready.
 func (three) Look(context.Context) (int32, func(context.Context) (int32, error), error) {
 	return 3, func(context.Context) (int32, error) { return 3, nil }, nil
 }

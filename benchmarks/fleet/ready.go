@@ -58,7 +58,7 @@ func (b *bench) keepWork(ctx context.Context, before *work) {
 	}
 	f := after.since(before, max(1, b.result.Ready.Objects))
 	b.result.Ready.Work = f
-	b.log("for each object the API server used %.1f ms of CPU, and answered %.1f requests, %.1f of them the autoscaler's: %v", f.CPU, f.Total, f.Own, f.Requests)
+	b.log("for each object the API server used %.1f ms of CPU, and answered %.1f requests, %.1f of them the autoscaler's: %v; CPU in ms: %v", f.CPU, f.Total, f.Own, f.Requests, f.Used)
 }
 
 // ready waits for the set and keeps how long it took since began.

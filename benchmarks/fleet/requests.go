@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -31,7 +32,12 @@ type work struct {
 	cpu      float64            // seconds
 	requests map[string]float64 // by verb and resource
 	own      map[string]float64 // those of the measured process, by method
+	// used is the CPU of the measured processes, together, and of those beside them.
+	used map[string]time.Duration
 }
+
+// measuredName is what the measured processes are called beside the others.
+const measuredName = "autoscaler"
 
 // workSoFar asks the API server, and the measured process where it can be asked.
 func (b *bench) workSoFar(ctx context.Context) (*work, error) {
@@ -48,8 +54,23 @@ func (b *bench) workSoFar(ctx context.Context) (*work, error) {
 		return nil, fmt.Errorf("asking the API server for its metrics: %w", err)
 	}
 	w, err := workOf(text)
-	if err != nil || b.options.selfMetrics == "" {
-		return w, err
+	if err != nil {
+		return nil, err
+	}
+	w.used = b.cpuBeside()
+	pids, err := b.options.measured()
+	if err != nil {
+		return nil, err
+	}
+	own, err := sampleOf(pids)
+	if err != nil {
+		return nil, err
+	}
+	if len(pids) > 0 {
+		w.used[measuredName] = own.cpu
+	}
+	if b.options.selfMetrics == "" {
+		return w, nil
 	}
 	err = call(ctx, func(ctx context.Context) error {
 		text, err = fetch(ctx, b.options.selfMetrics)
@@ -138,5 +159,11 @@ func (w *work) since(before *work, objects int) *workFigures {
 		f.Own += per(w.own, before.own, method)
 	}
 	f.Own = round(f.Own)
+	for name, cpu := range w.used {
+		if f.Used == nil {
+			f.Used = map[string]float64{}
+		}
+		f.Used[name] = millis((cpu - before.used[name]) / time.Duration(objects))
+	}
 	return f
 }

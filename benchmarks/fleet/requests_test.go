@@ -46,8 +46,11 @@ func TestWork(t *testing.T) {
 		}
 		return w
 	}
-	got := look(workAfter, ownAfter).since(look(workBefore, ""), 100)
-	want := &workFigures{CPU: 25, Total: 3.52, Own: 3.5, Requests: map[string]float64{
+	before, after := look(workBefore, ""), look(workAfter, ownAfter)
+	before.used = map[string]time.Duration{"etcd": time.Second}
+	after.used = map[string]time.Duration{"etcd": 3 * time.Second, measuredName: time.Second}
+	got := after.since(before, 100)
+	want := &workFigures{CPU: 25, Total: 3.52, Own: 3.5, Used: map[string]float64{"etcd": 20, measuredName: 10}, Requests: map[string]float64{
 		"POST scaledobjects": 1, "PATCH scaledobjects/status": 1.5, "webhook scaledobjects.validate.keda.sh": 1,
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -27,12 +27,16 @@ func cacheOptions(opts *options) cache.Options {
 			&appsv1.StatefulSet{}: {Transform: slim},
 			&corev1.Pod{}:         {Transform: slim}, // cached when a trigger counts them first
 			&corev1.Secret{}:      {Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")},
-
-			&kedav1alpha1.ScaledObject{}:                 {Label: opts.selectorOf(kedav1alpha1.KindScaledObject)},
-			&kedav1alpha1.ScaledJob{}:                    {Label: opts.selectorOf(kedav1alpha1.KindScaledJob)},
-			&kedav1alpha1.TriggerAuthentication{}:        {Label: opts.selectorOf(kedav1alpha1.KindTriggerAuthentication)},
-			&kedav1alpha1.ClusterTriggerAuthentication{}: {Label: opts.selectorOf(kedav1alpha1.KindClusterTriggerAuthentication)},
 		},
+	}
+	for kind, obj := range map[string]client.Object{
+		kedav1alpha1.KindScaledObject: &kedav1alpha1.ScaledObject{}, kedav1alpha1.KindScaledJob: &kedav1alpha1.ScaledJob{},
+		kedav1alpha1.KindTriggerAuthentication:        &kedav1alpha1.TriggerAuthentication{},
+		kedav1alpha1.KindClusterTriggerAuthentication: &kedav1alpha1.ClusterTriggerAuthentication{},
+	} {
+		if text := opts.watch.textOf(kind); text != "" {
+			o.ByObject[obj] = cache.ByObject{Label: selector(text)}
+		}
 	}
 	if len(namespaces) > 0 {
 		o.DefaultNamespaces = configs(namespaces)

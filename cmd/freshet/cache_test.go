@@ -161,17 +161,13 @@ func TestCacheOptions(t *testing.T) {
 			expectKeepsLabels(t, obj, by)
 		case *corev1.Secret:
 			expectNoHelm(t, by)
-		case *kedav1alpha1.ScaledObject, *kedav1alpha1.ScaledJob, *kedav1alpha1.TriggerAuthentication, *kedav1alpha1.ClusterTriggerAuthentication:
-			if !by.Label.Empty() {
-				t.Errorf("of %T only %s are watched, want all", obj, by.Label)
-			}
 		default:
 			t.Errorf("%T has options of its own, which no test knows", obj)
 		}
 		kinds[fmt.Sprintf("%T", obj)] = true
 	}
-	if len(kinds) != 8 {
-		t.Errorf("options of their own have %v, want Deployment, StatefulSet, Pod, Secret and the four kinds of the API", kinds)
+	if len(kinds) != 4 {
+		t.Errorf("options of their own have %v, want Deployment, StatefulSet, Pod and Secret", kinds)
 	}
 }
 
@@ -211,6 +207,7 @@ func TestCacheOfSecrets(t *testing.T) {
 // authentications each for itself.
 func TestCacheOfSelected(t *testing.T) {
 	o := &options{namespace: "freshet", watch: watchOptions{objects: "shard=a", auths: "shard in (a, all)"}}
+	selected := 0
 	for obj, by := range cacheOptions(o).ByObject {
 		want := ""
 		switch obj.(type) {
@@ -222,6 +219,34 @@ func TestCacheOfSelected(t *testing.T) {
 		if by.Label == nil && want != "" || by.Label != nil && by.Label.String() != want {
 			t.Errorf("%T is selected by %v, want %q", obj, by.Label, want)
 		}
+		if want != "" {
+			selected++
+		}
+	}
+	if selected != 4 {
+		t.Errorf("%d kinds are selected, want 4", selected)
+	}
+}
+
+// TestWatches: what webhooks review is what is looked after.
+func TestWatches(t *testing.T) {
+	w := &watchOptions{namespaces: []string{"shop"}, objects: "shard=a"}
+	for _, tc := range []struct {
+		kind, namespace, shard string
+		want                   bool
+	}{
+		{kedav1alpha1.KindScaledObject, "shop", "a", true},
+		{kedav1alpha1.KindScaledObject, "shop", "b", false},
+		{kedav1alpha1.KindScaledJob, "lab", "a", false},
+		{kedav1alpha1.KindTriggerAuthentication, "shop", "b", true},
+		{kedav1alpha1.KindClusterTriggerAuthentication, "", "b", true},
+	} {
+		if got := w.watches(tc.kind, tc.namespace, map[string]string{"shard": tc.shard}); got != tc.want {
+			t.Errorf("%+v: got %t", tc, got)
+		}
+	}
+	if w.all() || !(&watchOptions{}).all() {
+		t.Error("what watches all is mistaken")
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 func TestManifests(t *testing.T) {
 	o := parse(t, nil, "--namespace=freshet")
 	names := o.certificateNames()
-	for _, name := range apiServices {
+	var served []string
+	for _, text := range documents(t, "manager/apiservice.yaml") {
 		var api struct {
 			Metadata struct {
 				Name string `json:"name"`
@@ -29,11 +30,17 @@ func TestManifests(t *testing.T) {
 				} `json:"service"`
 			} `json:"spec"`
 		}
-		read(t, "manager/apiservice.yaml", &api)
-		host := api.Spec.Service.Name + "." + api.Spec.Service.Namespace + ".svc"
-		if api.Metadata.Name != name || api.Spec.InsecureSkipTLSVerify || !slices.Contains(names, host) {
-			t.Errorf("APIService %s leads to %s, unverified: %t; the certificate of %s is for %q", api.Metadata.Name, host, api.Spec.InsecureSkipTLSVerify, name, names)
+		if err := yaml.Unmarshal([]byte(text), &api); err != nil {
+			t.Fatal(err)
 		}
+		served = append(served, api.Metadata.Name)
+		host := api.Spec.Service.Name + "." + api.Spec.Service.Namespace + ".svc"
+		if api.Spec.InsecureSkipTLSVerify || !slices.Contains(names, host) {
+			t.Errorf("APIService %s leads to %s, unverified: %t; the certificate is for %q", api.Metadata.Name, host, api.Spec.InsecureSkipTLSVerify, names)
+		}
+	}
+	if !slices.Equal(served, apiServices) {
+		t.Errorf("the APIServices are %q; those that are told to trust the certificate are %q", served, apiServices)
 	}
 	named := map[string]bool{}
 	for _, text := range documents(t, "rbac/role.yaml") {
@@ -54,15 +61,6 @@ func TestManifests(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, file string, into any) {
-	t.Helper()
-	for _, text := range documents(t, file) {
-		if err := yaml.Unmarshal([]byte(text), into); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 func documents(t *testing.T, file string) []string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "config", file))
@@ -70,4 +68,29 @@ func documents(t *testing.T, file string) []string {
 		t.Fatal(err)
 	}
 	return strings.Split(string(text), "\n---\n")
+}
+
+// TestAdapterFiles: where the certificate of external metrics comes from.
+func TestAdapterFiles(t *testing.T) {
+	filled, empty := t.TempDir(), t.TempDir()
+	for _, name := range []string{"tls.crt", "tls.key"} {
+		if err := os.WriteFile(filepath.Join(filled, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for reason, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"Freshet makes it":                      {nil, ""},
+		"Freshet makes it, whatever is there":   {[]string{"--cert-dir=" + filled}, ""},
+		"files for external metrics alone":      {[]string{"--tls-cert-file=a", "--tls-private-key-file=b", "--cert-dir=" + filled}, "a b"},
+		"files for all":                         {[]string{"--enable-cert-rotation=false", "--cert-dir=" + filled}, filled + "/tls.crt " + filled + "/tls.key"},
+		"nobody gives one: it is made at start": {[]string{"--enable-cert-rotation=false", "--cert-dir=" + empty}, ""},
+	} {
+		certificate, key := parse(t, nil, tc.args...).adapterFiles()
+		if got := strings.TrimSpace(certificate + " " + key); got != tc.want {
+			t.Errorf("%s: got %q, want %q", reason, got, tc.want)
+		}
+	}
 }

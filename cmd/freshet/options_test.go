@@ -227,7 +227,7 @@ func TestOptionsValidate(t *testing.T) {
 		{"a Service of no name", []string{"--webhooks-service-name="}, []string{`--webhooks-service-name is "": ` + validation.IsDNS1123Label("")[0]}},
 		{"a Service of external metrics of no name", []string{"--metrics-server-service-name="}, []string{`--metrics-server-service-name is "": ` + validation.IsDNS1123Label("")[0]}},
 		{"authorities that are not there", []string{"--client-ca-file=nowhere"}, []string{
-			"--client-ca-file: stat nowhere: no such file or directory (without it, --enable-cert-rotation has Freshet make a certificate)",
+			"--client-ca-file: stat nowhere: no such file or directory (without it, the authorities that the cluster names count)",
 		}},
 		{"labels that select", []string{"--watch-label-selector=shard in (a, b),!old", "--watch-label-selector-for-triggerauth=shard"}, nil},
 		{"labels that do not", []string{"--watch-label-selector=a b"}, []string{

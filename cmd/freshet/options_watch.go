@@ -57,18 +57,28 @@ func (o *options) validateWatch(add func(format string, args ...any)) {
 	}
 }
 
-// watches tells whether a namespace is looked after; that of cluster-scoped objects
-// is "".
-func (o *options) watches(namespace string) bool {
-	return len(o.watch.namespaces) == 0 || namespace == "" || slices.Contains(o.watch.namespaces, namespace)
+// all tells whether everything is looked after.
+func (w *watchOptions) all() bool { return len(w.namespaces) == 0 && w.objects == "" && w.auths == "" }
+
+// watches tells whether an object is looked after; the namespace of cluster-scoped
+// objects is "".
+func (w *watchOptions) watches(kind, namespace string, of map[string]string) bool {
+	if namespace != "" && len(w.namespaces) > 0 && !slices.Contains(w.namespaces, namespace) {
+		return false
+	}
+	return selector(w.textOf(kind)).Matches(labels.Set(of))
 }
 
-// selectorOf selects the objects of a kind that are looked after.
-func (o *options) selectorOf(kind string) labels.Selector {
-	text := o.watch.objects
+// textOf is what selects the objects of a kind; "" is all.
+func (w *watchOptions) textOf(kind string) string {
 	if kind == kedav1alpha1.KindTriggerAuthentication || kind == kedav1alpha1.KindClusterTriggerAuthentication {
-		text = o.watch.auths
+		return w.auths
 	}
+	return w.objects
+}
+
+// selector reads one that was validated.
+func selector(text string) labels.Selector {
 	s, err := labels.Parse(text)
 	if err != nil {
 		panic(fmt.Sprintf("selector %q was not validated: %v", text, err))

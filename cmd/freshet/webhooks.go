@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 
-	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/freshet-io/freshet/controller"
@@ -20,10 +19,9 @@ func newWebhooks(o *options, keeper *certificates.Keeper) *controller.Webhooks {
 	if o.certificates.rotate {
 		settings.TLSOpts = append(settings.TLSOpts, func(c *tls.Config) { c.GetCertificate = keeper.Certificate })
 	}
-	return &controller.Webhooks{
-		Server: webhook.NewServer(settings),
-		Watches: func(kind, namespace string, of map[string]string) bool {
-			return o.watches(namespace) && o.selectorOf(kind).Matches(labels.Set(of))
-		},
+	w := &controller.Webhooks{Server: webhook.NewServer(settings)}
+	if !o.watch.all() {
+		w.Watches = o.watch.watches
 	}
+	return w
 }

@@ -118,7 +118,7 @@ func TestOriginalOutlivesWhatComesBetween(t *testing.T) {
 func TestOriginalCostsNoWrite(t *testing.T) {
 	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
 	w.settle("orders")
-	w.expectWrites("apply HorizontalPodAutoscaler", writesStatus)
+	w.expectWrites("create HorizontalPodAutoscaler", writesStatus)
 	if got := w.original("orders"); got != 0 {
 		t.Errorf("the status has %d original replicas, want 0", got)
 	}

@@ -29,7 +29,7 @@ func TestLife(t *testing.T) {
 	}{
 		{
 			reason: "a new object gets its HPA and status", do: func() {},
-			writes: []string{"apply HorizontalPodAutoscaler", "patch status of ScaledObject"},
+			writes: []string{"create HorizontalPodAutoscaler", "patch status of ScaledObject"},
 			events: []string{startedEvent},
 		},
 		{

@@ -53,7 +53,7 @@ var deployed = metav1.NewTime(time.Now().Add(-24 * time.Hour).Truncate(time.Seco
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	w := &world{T: t, events: &recorder{}, fail: map[string]error{}}
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(newMapper()).
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithReturnManagedFields().WithRESTMapper(newMapper()).
 		WithStatusSubresource(&kedav1alpha1.ScaledObject{}, &autoscalingv2.HorizontalPodAutoscaler{}).WithObjects(objects...).WithInterceptorFuncs(w.intercept())
 	if err := addIndexes(t.Context(), indexer{builder}); err != nil {
 		t.Fatal(err)
@@ -130,6 +130,12 @@ func (w *world) intercept() interceptor.Funcs {
 		return w.fail[verb]
 	}
 	return interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+			if err := note("create", obj); err != nil {
+				return err
+			}
+			return c.Create(ctx, obj, opts...)
+		},
 		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
 			if err := note("patch", obj); err != nil {
 				return err

@@ -172,16 +172,21 @@ func TestCiphers(t *testing.T) {
 	s.TLS = &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}}
 	s.StartTLS()
 	defer s.Close()
-	for text, good := range map[string]bool{
-		"": true, " TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 ,": true, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384": false,
-		"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256": true,
+	for _, tc := range []struct {
+		text string
+		good bool
+	}{
+		{"", true},
+		{" TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 ,", true},
+		{"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", false},
+		{"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", true},
 	} {
 		var err error
-		if conn.Defaults.Ciphers, err = conn.Ciphers(text); err != nil {
+		if conn.Defaults.Ciphers, err = conn.Ciphers(tc.text); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := get(t, s.URL, conn.HTTPAuth{TLS: conn.TLS{UnsafeSSL: true}}, nil); (err == nil) != good {
-			t.Errorf("with %q: %v", text, err)
+		if _, err := get(t, s.URL, conn.HTTPAuth{TLS: conn.TLS{UnsafeSSL: true}}, nil); (err == nil) != tc.good {
+			t.Errorf("with %q: %v", tc.text, err)
 		}
 	}
 	if _, err := conn.Ciphers("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,RC4"); err == nil || !strings.Contains(err.Error(), `"RC4"`) {
