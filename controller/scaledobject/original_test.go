@@ -127,18 +127,13 @@ func TestOriginalCostsNoWrite(t *testing.T) {
 }
 
 // TestOriginalOfTheNextTarget: after a move the count of the new target is kept before
-// anything is done to that. What else is new is told as ever.
+// anything is done to that.
 func TestOriginalOfTheNextTarget(t *testing.T) {
 	w := newWorld(t, newDeployment("orders", 3), newDeployment("other", 5), newObject("orders", withRestore))
 	w.settle("orders")
 	w.read("orders", 0, 0)
 	w.settle("orders")
-	so := newObject("orders")
-	w.change(so, func() {
-		so.Spec.ScaleTargetRef.Name = "other"
-		so.Spec.Triggers = append(so.Spec.Triggers, newTrigger("parcels"))
-	})
-	w.events.take()
+	w.aim("other")
 	w.scales.before = func() error {
 		given := w.replicas("orders") == 3 // so that it is the new one's turn
 		if name := w.object("orders").Status.ScaleTargetName; given && (name != "other" || w.original("orders") != 5) {
@@ -149,12 +144,26 @@ func TestOriginalOfTheNextTarget(t *testing.T) {
 	if err := w.outlast("orders"); err != nil {
 		t.Fatal(err)
 	}
-	w.read("orders", 1, 0)
-	w.settle("orders")
 	if got := w.original("orders"); got != 5 || w.replicas("other") != 0 {
 		t.Errorf("the status has %d original replicas, want 5, and the new target %d, want 0", got, w.replicas("other"))
 	}
-	if !slices.Contains(w.events.take(), "Normal KEDAScalersStarted: Scaler tray is built") {
-		t.Error("no event tells of the new trigger")
+}
+
+// TestOriginalHidesNoNews: what is new besides the target is told as ever.
+func TestOriginalHidesNoNews(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 3), newDeployment("other", 0), newObject("orders"))
+	w.settle("orders")
+	w.read("orders", 0, 20)
+	w.settle("orders")
+	so := newObject("orders")
+	w.change(so, func() {
+		so.Spec.ScaleTargetRef.Name = "other"
+		so.Spec.Triggers = append(so.Spec.Triggers, newTrigger("parcels"))
+	})
+	w.forgetPast()
+	w.settle("orders")
+	w.expectScaled(4)
+	if got := w.events.take(); !slices.Contains(got, "Normal KEDAScalersStarted: Scaler tray is built") {
+		t.Errorf("no event tells of the new trigger: %q", got)
 	}
 }
