@@ -75,3 +75,12 @@ func residentFile(t *testing.T) int {
 	t.Fatal("the kernel does not tell what is resident of files")
 	return 0
 }
+
+// BenchmarkTrimProgram is what giving pages back costs, without what coming back does.
+func BenchmarkTrimProgram(b *testing.B) {
+	for b.Loop() {
+		if err := trimProgram(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
