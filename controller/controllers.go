@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,7 +17,10 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/certificates"
 	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/controller/explanations"
+	"github.com/freshet-io/freshet/controller/ledger"
 	"github.com/freshet-io/freshet/controller/metrics"
 	"github.com/freshet-io/freshet/controller/scaledobject"
 	"github.com/freshet-io/freshet/controller/target"
@@ -47,12 +51,17 @@ type Options struct {
 	Build metrics.Build
 	// Webhooks review objects at admission; nil reviews none.
 	Webhooks *Webhooks
+	// Certificate keeps the certificate that webhooks and external metrics are
+	// served with; nil when it comes from elsewhere.
+	Certificate *certificates.Keeper
 }
 
 // Controllers are what runs.
 type Controllers struct {
 	// ScaledObject reconciles ScaledObjects.
 	ScaledObject *scaledobject.Reconciler
+	// Explanations finds what is known of an object.
+	Explanations *explanations.Gatherer
 }
 
 // Register adds everything that runs to the manager: this is the one list.
@@ -77,6 +86,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		Rules:     o.Rules,
 		Ownership: o.Leader,
 		Events:    events.Recorder{Sink: sink},
+		Ledger:    ledger.New(ledger.DefaultBounds()),
 		Version:   o.Build.Version,
 		Workers:   o.Workers,
 		Patience:  300 * time.Millisecond,
@@ -85,10 +95,18 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	if err := c.ScaledObject.Register(ctx, mgr); err != nil {
 		return nil, fmt.Errorf("registering the ScaledObject controller: %w", err)
 	}
+	if err := c.explain(ctx, mgr, o); err != nil {
+		return nil, fmt.Errorf("registering the explanations: %w", err)
+	}
 	for _, cluster := range []bool{false, true} {
-		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Cluster: cluster}
+		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Cluster: cluster, Events: c.ScaledObject.Events}
 		if err := users.Register(mgr); err != nil {
 			return nil, fmt.Errorf("registering the %s controller: %w", users.Kind(), err)
+		}
+	}
+	if o.Certificate != nil {
+		if err := errors.Join(mgr.Add(o.Certificate), ctrlmetrics.Registry.Register(metrics.NewCertificate(o.Certificate.Expires))); err != nil {
+			return nil, fmt.Errorf("adding the certificate: %w", err)
 		}
 	}
 	if o.Webhooks != nil {
@@ -99,7 +117,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	if err := mgr.Add(&election{client: mgr.GetClient(), options: o}); err != nil {
 		return nil, fmt.Errorf("registering the election: %w", err)
 	}
-	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, mgr.GetClient())); err != nil {
+	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, o.Rules, mgr.GetClient())); err != nil {
 		return nil, fmt.Errorf("registering self-metrics: %w", err)
 	}
 	requests, err := metrics.NewHTTP(ctrlmetrics.Registry)
@@ -108,6 +126,15 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	}
 	conn.Defaults.OnHTTP = requests.Requested
 	return c, nil
+}
+
+// explain has what is decided watched, and can tell why.
+func (c *Controllers) explain(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	c.Explanations = &explanations.Gatherer{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Targets: c.ScaledObject.Targets,
+		Store: o.Store, Rules: o.Rules, Ledger: c.ScaledObject.Ledger, Ownership: o.Leader, Since: time.Now(),
+	}
+	return (&explanations.Witness{Gatherer: c.Explanations}).Register(ctx, mgr.GetCache())
 }
 
 // election makes this replica the owner of all objects once it leads.

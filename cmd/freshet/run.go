@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -17,6 +16,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -26,6 +26,7 @@ import (
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller"
+	"github.com/freshet-io/freshet/controller/explanations"
 	"github.com/freshet-io/freshet/controller/metrics"
 	"github.com/freshet-io/freshet/controller/scaledobject"
 	"github.com/freshet-io/freshet/metricsadapter"
@@ -59,6 +60,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	limitGarbage()
 	log := newLogger(os.Stderr, o)
+	o.tellIdle(log)
 	config, err := clusterConfig(o)
 	if err != nil {
 		return err
@@ -70,7 +72,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	webhooks, err := newWebhooks(mgr, o, log)
+	keeper, err := newCertificate(mgr, o, log)
 	if err != nil {
 		return err
 	}
@@ -90,15 +92,18 @@ func run(ctx context.Context, o *options) error {
 			FileRoot: o.authFiles, TokenLife: o.tokenLife, Timeout: o.sourceTimeout, Log: log,
 		},
 		Workers: o.workers, Build: metrics.Build{Version: buildVersion(), Commit: buildCommit()},
-		Webhooks: webhooks,
+		Webhooks: newWebhooks(o, keeper), Certificate: keeper,
 	})
 	if err != nil {
 		return err
 	}
-	adapter, err := metricsadapter.NewServer(metricsadapter.Options{
-		Kubeconfig: o.kubeconfig, BindAddress: net.ParseIP(o.adapterAddress), Port: o.adapterPort,
-		CertFile: o.certFile, KeyFile: o.keyFile,
-	}, metricsadapter.NewProvider(readings, kedav1alpha1.LabelScaledObjectName).By(book))
+	why, err := explain(config, controllers)
+	if err != nil {
+		return err
+	}
+	serving := adapterOptions(o, keeper)
+	serving.Groups = []metricsadapter.Group{why}
+	adapter, err := metricsadapter.NewServer(serving, metricsadapter.NewProvider(readings, kedav1alpha1.LabelScaledObjectName).By(book))
 	if err != nil {
 		return err
 	}
@@ -112,6 +117,19 @@ func run(ctx context.Context, o *options) error {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// explain is the API group of explanations.
+func explain(config *rest.Config, c *controller.Controllers) (metricsadapter.Group, error) {
+	client, err := authorizationv1.NewForConfig(config)
+	if err != nil {
+		return metricsadapter.Group{}, fmt.Errorf("making a client for access reviews: %w", err)
+	}
+	access, err := explanations.NewAccess(client)
+	if err != nil {
+		return metricsadapter.Group{}, err
+	}
+	return explanations.Group(explanations.NewStorage(c.Explanations, access)), nil
 }
 
 // limitGarbage lets half of what lives be garbage and not as much again, unless GOGC

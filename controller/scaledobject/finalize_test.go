@@ -14,10 +14,6 @@ import (
 	"github.com/freshet-io/freshet/scalers/poll"
 )
 
-func restores(so *kedav1alpha1.ScaledObject) {
-	so.Spec.Advanced = &kedav1alpha1.AdvancedConfig{RestoreToOriginalReplicaCount: true}
-}
-
 // fromBefore has the finalizer that another operator gives to every object.
 func fromBefore(so *kedav1alpha1.ScaledObject) { so.Finalizers = []string{kedav1alpha1.Finalizer} }
 
@@ -36,35 +32,66 @@ func deleting(t *testing.T, edits ...func(*kedav1alpha1.ScaledObject)) *world {
 	return w
 }
 
-// outlast reconciles the object again and again, each time after the grace that an
-// HPA's last sync is given.
+// outlast reconciles the object again and again, each time after the time that it asks
+// for, until nothing is waited for.
 func (w *world) outlast(name string) error {
-	for {
+	for range 10 {
 		result, err := w.reconcile(name)
 		if err != nil || result.RequeueAfter == 0 || result.RequeueAfter > hpaGrace {
 			return err
 		}
-		for key := range w.r.restored {
-			w.r.restored[key] = time.Now().Add(-hpaGrace)
+		for key, at := range w.r.restored {
+			w.r.restored[key] = at.Add(-result.RequeueAfter)
+		}
+	}
+	return errors.New("waited for ever")
+}
+
+// TestLastSyncOfTheHPA: what an HPA that was deleted writes after the replicas were
+// restored does not stay, however late that is within three seconds.
+func TestLastSyncOfTheHPA(t *testing.T) {
+	for _, looks := range []int{1, 2, 3} {
+		w := deleting(t, withRestore)
+		w.settle("orders") // deletes the HPA
+		for range looks {
+			if got := w.settle("orders").RequeueAfter; got <= 0 || got > hpaGrace {
+				t.Errorf("after the replicas are restored it is looked again after %s", got)
+			}
+			for key, at := range w.r.restored {
+				w.r.restored[key] = at.Add(-hpaGrace)
+			}
+		}
+		d := newDeployment("orders", 0)
+		w.change(d, func() { d.Spec.Replicas = new(int32(1)) })
+		if err := w.outlast("orders"); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.replicas("orders"); got != 2 || w.object("orders") != nil {
+			t.Errorf("the Deployment has %d replicas, want 2; the object is %v", got, w.object("orders"))
 		}
 	}
 }
 
-// TestLastSyncOfTheHPA: what an HPA that was deleted writes after the replicas were
-// restored does not stay.
-func TestLastSyncOfTheHPA(t *testing.T) {
-	w := deleting(t, restores)
-	w.settle("orders") // deletes the HPA
-	if got := w.settle("orders").RequeueAfter; got <= 0 || got > hpaGrace {
-		t.Errorf("after the replicas are restored it is looked again after %s", got)
+// TestRestoredReplicasAreSeenToStay: three seconds pass from the last write of the
+// original replicas, also in a process that did not write them.
+func TestRestoredReplicasAreSeenToStay(t *testing.T) {
+	r, now := &Reconciler{}, time.Now()
+	key := poll.Key{Name: "orders"}
+	for _, look := range []struct {
+		after    time.Duration
+		restored bool
+		want     time.Duration
+	}{
+		{0, true, hpaGrace}, {time.Second, false, hpaGrace}, {1500 * time.Millisecond, true, hpaGrace}, {2500 * time.Millisecond, false, hpaGrace},
+		{4 * time.Second, false, 500 * time.Millisecond}, {4500 * time.Millisecond, false, 0},
+		{5 * time.Second, false, hpaGrace}, {8 * time.Second, false, 0}, // anew, as a process that was just started
+	} {
+		if got := r.stays(key, look.restored, now.Add(look.after)); got != look.want {
+			t.Errorf("after %s: looked at again after %s, want %s", look.after, got, look.want)
+		}
 	}
-	d := newDeployment("orders", 0)
-	w.change(d, func() { d.Spec.Replicas = new(int32(1)) })
-	if err := w.outlast("orders"); err != nil {
-		t.Fatal(err)
-	}
-	if got := w.replicas("orders"); got != 2 || w.object("orders") != nil {
-		t.Errorf("the Deployment has %d replicas, want 2; the object is %v", got, w.object("orders"))
+	if len(r.restored) != 0 {
+		t.Errorf("still kept: %v", r.restored)
 	}
 }
 
@@ -82,7 +109,7 @@ func TestFinalize(t *testing.T) {
 		writes   []string
 	}{
 		{"the replicas stay as they are", nil, 7, nil, []string{"delete HorizontalPodAutoscaler"}},
-		{"the original replicas are restored", []func(*kedav1alpha1.ScaledObject){restores}, 2, []int32{2},
+		{"the original replicas are restored", []func(*kedav1alpha1.ScaledObject){withRestore}, 2, []int32{2},
 			[]string{"delete HorizontalPodAutoscaler", "patch ScaledObject"}},
 		{"what another operator left is let go", []func(*kedav1alpha1.ScaledObject){fromBefore}, 7, nil,
 			[]string{"delete HorizontalPodAutoscaler", "patch ScaledObject"}},
@@ -120,7 +147,7 @@ func TestFinalize(t *testing.T) {
 // TestFinalizeWaitsForTheHPA: nothing is restored while a sync of the HPA that
 // was under way may still write.
 func TestFinalizeWaitsForTheHPA(t *testing.T) {
-	w := deleting(t, restores)
+	w := deleting(t, withRestore)
 	result, err := w.reconcile("orders")
 	if err != nil {
 		t.Fatal(err)
@@ -179,6 +206,17 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 			}
 		}, []string{"Warning ScaledObjectDeleted: The original replicas are not restored: scaling apps/v1.Deployment shop/orders: " +
 			`Scale.autoscaling "orders" is invalid`, stoppedEvent, deletedEvent}},
+		{"the HPA was renamed, which no status tells yet", func(w *world) {
+			hpa := w.hpa("keda-hpa-orders")
+			hpa.Name, hpa.ResourceVersion = "orders-hpa", ""
+			if err := w.client.Create(w.Context(), hpa); err != nil {
+				w.Fatal(err)
+			}
+			so := w.object("orders")
+			w.change(so, func() {
+				so.Spec.Advanced.HorizontalPodAutoscalerConfig = &kedav1alpha1.HorizontalPodAutoscalerConfig{Name: "orders-hpa"}
+			})
+		}, []string{stoppedEvent, deletedEvent}},
 		{"its triggers are broken", func(w *world) {
 			so := w.object("orders")
 			w.change(so, func() { so.Spec.Triggers[0].Type = "drawer" })
@@ -186,7 +224,7 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
-			w := deleting(t, restores)
+			w := deleting(t, withRestore)
 			tc.do(w)
 			if err := w.outlast("orders"); err != nil {
 				t.Fatal(err)
@@ -194,6 +232,9 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 			w.expectEvents(tc.events...)
 			if w.object("orders") != nil {
 				t.Error("the object is still there")
+			}
+			if w.hpa("keda-hpa-orders") != nil || w.hpa("orders-hpa") != nil {
+				t.Error("an HPA is still there")
 			}
 		})
 	}
@@ -212,7 +253,7 @@ func TestFinalizeIsTriedAgain(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
-			w := deleting(t, restores)
+			w := deleting(t, withRestore)
 			tc.spoil(w)
 			if err := w.outlast("orders"); !errors.Is(err, down) {
 				t.Errorf("the reconcile ends with %v, want %v", err, down)
@@ -259,7 +300,7 @@ func TestFinalizeLeavesOthers(t *testing.T) {
 
 // TestFinalizePaused: an object that is paused is let go as any other.
 func TestFinalizePaused(t *testing.T) {
-	w := deleting(t, restores, withAnnotation(kedav1alpha1.AnnotationPaused, "true"))
+	w := deleting(t, withRestore, withAnnotation(kedav1alpha1.AnnotationPaused, "true"))
 	if err := w.outlast("orders"); err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +313,7 @@ func TestFinalizePaused(t *testing.T) {
 // TestFinalizeNeverReconciled: an object that was never seen before knows no
 // original count.
 func TestFinalizeNeverReconciled(t *testing.T) {
-	w := newWorld(t, newDeployment("orders", 2), newObject("orders", restores, func(so *kedav1alpha1.ScaledObject) {
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders", withRestore, func(so *kedav1alpha1.ScaledObject) {
 		so.Finalizers = []string{kedav1alpha1.Finalizer}
 		so.DeletionTimestamp = &metav1.Time{Time: deployed.Time}
 	}))
@@ -380,4 +421,24 @@ func TestGoneWithForeignFinalizer(t *testing.T) {
 	w.settle("orders")
 	w.expectWrites("delete HorizontalPodAutoscaler")
 	w.expectEvents(stoppedEvent, deletedEvent)
+}
+
+// TestNotGoneButNotSelected: an object that leaves the cache for its labels is forgotten
+// there, and keeps all that it has.
+func TestNotGoneButNotSelected(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders"))
+	w.settle("orders")
+	w.r.keepGone(w.object("orders"))
+	w.forgetPast()
+	if err := w.r.seeOff(t.Context(), client.ObjectKeyFromObject(newObject("orders"))); err != nil {
+		t.Fatal(err)
+	}
+	w.expectWrites()
+	w.expectEvents()
+	if w.hpa("keda-hpa-orders") == nil || len(w.r.gone.objects) > 0 {
+		t.Error("the HPA is deleted, or the object not forgotten")
+	}
+	if len(w.r.Store.Object(Key(client.ObjectKeyFromObject(newObject("orders"))))) > 0 {
+		t.Error("its triggers are still known")
+	}
 }

@@ -2,6 +2,7 @@ package scaledobject
 
 import (
 	"context"
+	"fmt"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
@@ -58,11 +59,8 @@ func (r *Reconciler) seeOff(ctx context.Context, name client.ObjectKey) error {
 	owns := poll.Owns(r.Ownership, Key(name))
 	r.forget(Key(name))
 	if owns {
-		if _, err := r.deleteHPA(ctx, so, hpaName(so)); err != nil {
+		if err := r.sweep(ctx, so, told == so.UID); err != nil {
 			return err
-		}
-		if told != so.UID {
-			r.sayFarewell(so)
 		}
 	}
 	r.mu.Lock()
@@ -70,6 +68,26 @@ func (r *Reconciler) seeOff(ctx context.Context, name client.ObjectKey) error {
 	if r.gone.objects[name] == so {
 		delete(r.gone.objects, name)
 		delete(r.gone.told, name)
+	}
+	return nil
+}
+
+// sweep deletes the HPA of an object that is gone, and records its end unless that was
+// told. An object that only left the selection of labels keeps what it has.
+func (r *Reconciler) sweep(ctx context.Context, so *kedav1alpha1.ScaledObject, told bool) error {
+	var live kedav1alpha1.ScaledObject
+	err := r.Live.Get(ctx, client.ObjectKeyFromObject(so), &live)
+	switch {
+	case err == nil && live.UID == so.UID:
+		return nil
+	case client.IgnoreNotFound(err) != nil:
+		return fmt.Errorf("looking whether the ScaledObject is gone: %w", err)
+	}
+	if _, err := r.deleteHPAs(ctx, so); err != nil {
+		return err
+	}
+	if !told {
+		r.sayFarewell(so)
 	}
 	return nil
 }

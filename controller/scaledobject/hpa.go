@@ -301,6 +301,18 @@ func addsTo(desired, current autoscalingv2.HorizontalPodAutoscalerSpec) bool {
 	return more(desired.Behavior.ScaleUp, current.Behavior.ScaleUp) || more(desired.Behavior.ScaleDown, current.Behavior.ScaleDown)
 }
 
+// deleteHPAs deletes the HPA of the object, also under the name that it had before, and
+// tells whether there was one.
+func (r *Reconciler) deleteHPAs(ctx context.Context, so *kedav1alpha1.ScaledObject) (bool, error) {
+	any, err := r.deleteHPA(ctx, so, so.HPAName())
+	if old := so.Status.HpaName; err == nil && old != "" && old != so.HPAName() {
+		var deleted bool
+		deleted, err = r.deleteHPA(ctx, so, old)
+		any = any || deleted
+	}
+	return any, err
+}
+
 // deleteHPA deletes the HPA of that name if it is the object's, and tells
 // whether it did. The cache may not know yet of one that was just made.
 func (r *Reconciler) deleteHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, name string) (bool, error) {

@@ -18,8 +18,8 @@ import (
 // the status said before with what it says now that it is written, so that a restart
 // tells nothing again. While an object is scaled it has an HPA, and its status names
 // that.
-func (r *Reconciler) tellWatch(before, so *kedav1alpha1.ScaledObject, triggers []*trigger) {
-	was, is := before.Status.HpaName != "", so.Status.HpaName != ""
+func (r *Reconciler) tellWatch(before *kedav1alpha1.ScaledObjectStatus, so *kedav1alpha1.ScaledObject, triggers []*trigger) {
+	was, is := before.HpaName != "", so.Status.HpaName != ""
 	if was && !is {
 		r.Events.Stopped(so, "Stopped scalers watch")
 	}
@@ -31,7 +31,7 @@ func (r *Reconciler) tellWatch(before, so *kedav1alpha1.ScaledObject, triggers [
 		begun = append(begun, "Started scalers watch")
 	}
 	for _, t := range triggers {
-		if t.scaler != nil && (!was || !t.listed(&before.Status)) {
+		if t.scaler != nil && (!was || !t.listed(before)) {
 			begun = appendNew(begun, "Scaler "+t.spec.Type+" is built")
 		}
 	}

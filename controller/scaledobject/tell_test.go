@@ -81,7 +81,7 @@ func TestNothingIsWatchedOfAFault(t *testing.T) {
 // TestUnwrittenIsTold: an object that cannot be written is told of once for each
 // error in a row, and again after it could be.
 func TestUnwrittenIsTold(t *testing.T) {
-	w := newWorld(t, newDeployment("orders", 0), newObject("orders", restores))
+	w := newWorld(t, newDeployment("orders", 0), newObject("orders", withRestore))
 	down, refused := errors.New("the server is down"), errors.New("the webhook refuses")
 	const finalizer, status = "patch ScaledObject", "patch status of ScaledObject"
 	steps := []struct {
