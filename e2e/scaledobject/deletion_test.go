@@ -38,6 +38,9 @@ func TestDeletion(t *testing.T) {
 				s.ExpectCondition("worker", kedav1alpha1.ConditionHPAActive, metav1.ConditionTrue, "ScalingDisabled")
 				s.ExpectReplicas("worker", 0)
 			}
+			if got := len(s.Object("worker").Finalizers) > 0; got != tt.restore {
+				t.Errorf("it has a finalizer: %t, want %t", got, tt.restore)
+			}
 			s.Must(world.Client.Delete(s.Ctx, so))
 			s.Eventually("the end of the object and its HPA", func() error {
 				var gone kedav1alpha1.ScaledObject
@@ -51,6 +54,7 @@ func TestDeletion(t *testing.T) {
 				}
 				return nil
 			})
+			s.ExpectEvent("worker", "ScaledObjectDeleted", "was deleted")
 			time.Sleep(time.Second) // nothing may follow
 			if got := s.Replicas("worker"); got != tt.want {
 				t.Errorf("it is left with %d replicas, want %d", got, tt.want)

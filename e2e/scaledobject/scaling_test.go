@@ -121,6 +121,43 @@ func TestHPAIsKept(t *testing.T) {
 	})
 }
 
+// What the object does not ask for any more goes from the HPA, which was created and is
+// applied since; what somebody else put beside it stays.
+func TestHPALosesWhatIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	s := newScene(t).withRedis(servers.RedisOptions{})
+	s.Deployment("worker", 1)
+	s.Create(s.scaledObject(func(so *kedav1alpha1.ScaledObject) {
+		so.Spec.MinReplicaCount = ptr.To[int32](1)
+		so.Labels = map[string]string{"team": "orders", "stage": "test"}
+	}))
+	hpa := s.HPA("keda-hpa-worker")
+	labelled := hpa.DeepCopy()
+	labelled.Labels["theirs"] = "yes"
+	s.Must(world.Client.Patch(s.Ctx, labelled, client.MergeFrom(hpa), client.FieldOwner("others")))
+	for _, gone := range []string{"team", "stage"} {
+		so := s.Object("worker")
+		without := so.DeepCopy()
+		delete(without.Labels, gone)
+		s.Must(world.Client.Patch(s.Ctx, without, client.MergeFrom(so)))
+		s.Eventually("an HPA without the label "+gone, func() error {
+			if labels := s.HPA("keda-hpa-worker").Labels; labels[gone] != "" || labels["theirs"] != "yes" {
+				return fmt.Errorf("its labels are %v", labels)
+			}
+			return nil
+		})
+	}
+	var ours []metav1.ManagedFieldsOperationType
+	for _, entry := range s.HPA("keda-hpa-worker").ManagedFields {
+		if entry.Manager == "freshet" {
+			ours = append(ours, entry.Operation)
+		}
+	}
+	if len(ours) != 1 || ours[0] != metav1.ManagedFieldsOperationApply {
+		t.Errorf("its fields are Freshet's by %v, want Apply alone", ours)
+	}
+}
+
 // Idle replicas are what an inactive workload has, and demand lifts it from them.
 func TestIdleReplicas(t *testing.T) {
 	t.Parallel()
