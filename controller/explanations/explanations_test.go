@@ -125,7 +125,7 @@ func TestWitness(t *testing.T) {
 	held.Status.Conditions[0].Reason = "ScaleDownStabilized"
 	witness.scaled(held, now.Add(30*time.Second))
 	got, _ = w.Ledger.Of(key, now)
-	if len(got) != 2 || got[0].Outcome != "Held" || !strings.Contains(got[0].Why, "asks for 2: 10 by 5 each is 2; 7 was asked for until") {
+	if len(got) != 2 || got[0].Outcome != "Kept" || !strings.Contains(got[0].Why, "asks for 2: 10 by 5 each is 2; 7 was asked for until") {
 		t.Errorf("kept is %+v", got)
 	}
 	runs, _ := w.Ledger.AskedOf(key, now.Add(40*time.Second))
