@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/certificates"
 	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/explanations"
 	"github.com/freshet-io/freshet/controller/ledger"
@@ -49,6 +51,9 @@ type Options struct {
 	Build metrics.Build
 	// Webhooks review objects at admission; nil reviews none.
 	Webhooks *Webhooks
+	// Certificate keeps the certificate that webhooks and external metrics are
+	// served with; nil when it comes from elsewhere.
+	Certificate *certificates.Keeper
 }
 
 // Controllers are what runs.
@@ -66,6 +71,10 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	if err != nil {
 		return nil, fmt.Errorf("making the scale client: %w", err)
 	}
+	sink, err := events.NewSink(mgr, "freshet")
+	if err != nil {
+		return nil, fmt.Errorf("preparing events: %w", err)
+	}
 	c := &Controllers{ScaledObject: &scaledobject.Reconciler{
 		Client:    mgr.GetClient(),
 		Live:      mgr.GetAPIReader(),
@@ -76,7 +85,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		Store:     o.Store,
 		Rules:     o.Rules,
 		Ownership: o.Leader,
-		Events:    events.Recorder{Sink: mgr.GetEventRecorder("freshet")},
+		Events:    events.Recorder{Sink: sink},
 		Ledger:    ledger.New(ledger.DefaultBounds()),
 		Version:   o.Build.Version,
 		Workers:   o.Workers,
@@ -90,9 +99,14 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		return nil, fmt.Errorf("registering the explanations: %w", err)
 	}
 	for _, cluster := range []bool{false, true} {
-		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Cluster: cluster}
+		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Cluster: cluster, Events: c.ScaledObject.Events}
 		if err := users.Register(mgr); err != nil {
 			return nil, fmt.Errorf("registering the %s controller: %w", users.Kind(), err)
+		}
+	}
+	if o.Certificate != nil {
+		if err := errors.Join(mgr.Add(o.Certificate), ctrlmetrics.Registry.Register(metrics.NewCertificate(o.Certificate.Expires))); err != nil {
+			return nil, fmt.Errorf("adding the certificate: %w", err)
 		}
 	}
 	if o.Webhooks != nil {
@@ -103,7 +117,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	if err := mgr.Add(&election{client: mgr.GetClient(), options: o}); err != nil {
 		return nil, fmt.Errorf("registering the election: %w", err)
 	}
-	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, mgr.GetClient())); err != nil {
+	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, o.Rules, mgr.GetClient())); err != nil {
 		return nil, fmt.Errorf("registering self-metrics: %w", err)
 	}
 	requests, err := metrics.NewHTTP(ctrlmetrics.Registry)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -61,6 +60,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	limitGarbage()
 	log := newLogger(os.Stderr, o)
+	o.tellIdle(log)
 	config, err := clusterConfig(o)
 	if err != nil {
 		return err
@@ -72,7 +72,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	webhooks, err := newWebhooks(mgr, o, log)
+	keeper, err := newCertificate(mgr, o, log)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func run(ctx context.Context, o *options) error {
 			FileRoot: o.authFiles, TokenLife: o.tokenLife, Timeout: o.sourceTimeout, Log: log,
 		},
 		Workers: o.workers, Build: metrics.Build{Version: buildVersion(), Commit: buildCommit()},
-		Webhooks: webhooks,
+		Webhooks: newWebhooks(o, keeper), Certificate: keeper,
 	})
 	if err != nil {
 		return err
@@ -101,10 +101,9 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	adapter, err := metricsadapter.NewServer(metricsadapter.Options{
-		Kubeconfig: o.kubeconfig, BindAddress: net.ParseIP(o.adapterAddress), Port: o.adapterPort,
-		CertFile: o.certFile, KeyFile: o.keyFile, Groups: []metricsadapter.Group{why},
-	}, metricsadapter.NewProvider(readings, kedav1alpha1.LabelScaledObjectName).By(book))
+	serving := adapterOptions(o, keeper)
+	serving.Groups = []metricsadapter.Group{why}
+	adapter, err := metricsadapter.NewServer(serving, metricsadapter.NewProvider(readings, kedav1alpha1.LabelScaledObjectName).By(book))
 	if err != nil {
 		return err
 	}

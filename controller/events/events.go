@@ -28,6 +28,18 @@ const (
 	TargetDeactivationFailed = "KEDAScaleTargetDeactivationFailed"
 )
 
+// Reasons of events on authentications.
+const (
+	TriggerAuthenticationAdded          = "TriggerAuthenticationAdded"
+	TriggerAuthenticationUpdated        = "TriggerAuthenticationUpdated"
+	TriggerAuthenticationDeleted        = "TriggerAuthenticationDeleted"
+	TriggerAuthenticationFailed         = "TriggerAuthenticationFailed"
+	ClusterTriggerAuthenticationAdded   = "ClusterTriggerAuthenticationAdded"
+	ClusterTriggerAuthenticationUpdated = "ClusterTriggerAuthenticationUpdated"
+	ClusterTriggerAuthenticationDeleted = "ClusterTriggerAuthenticationDeleted"
+	ClusterTriggerAuthenticationFailed  = "ClusterTriggerAuthenticationFailed"
+)
+
 // Actions of events: what Freshet was doing.
 const (
 	actionReconcile = "Reconcile"

@@ -16,6 +16,10 @@ func (r *round) measure() {
 		r.fail(f.Reason, fmt.Errorf("reading the target's selector: %w", f.Err))
 		return
 	}
+	if len(r.spec.Metrics) == 0 { // the API server does not let that be
+		r.Outcome, r.Err = Failed, errNoMetrics
+		return
+	}
 	r.Metrics = make([]MetricStep, len(r.spec.Metrics))
 	most, first, broken := int32(0), -1, 0
 	for i := range r.spec.Metrics {
@@ -34,10 +38,6 @@ func (r *round) measure() {
 	if broken == len(r.Metrics) || broken > 0 && most < r.Current {
 		r.judge(Overruled)
 		r.Winner = -1
-		if first < 0 {
-			r.fail("", errNoMetrics)
-			return
-		}
 		r.fail(r.Metrics[first].Reason, r.complaint(first, broken))
 		return
 	}
@@ -58,8 +58,8 @@ func (r *round) reading(i int) *Reading {
 	return &Reading{Err: errNoReading}
 }
 
-// judge says what became of each metric's answer, and of all but the winner's that
-// it is as given. When all are overruled there is no winner.
+// judge says what became of each metric's answer: of those that are not the
+// winner's it is as given, and when they are overruled the winner's is too.
 func (r *round) judge(others Verdict) {
 	for i := range r.Metrics {
 		step := &r.Metrics[i]
@@ -70,7 +70,7 @@ func (r *round) judge(others Verdict) {
 			step.Verdict = Won
 		default:
 			step.Verdict = others
-			step.Short = r.Metrics[r.Winner].Desired - step.Desired
+			step.Short = max(r.Metrics[r.Winner].Desired, 0) - max(step.Desired, 0)
 		}
 	}
 }
@@ -86,9 +86,7 @@ func (r *round) complaint(first, broken int) error {
 // fail ends the round with the count as it is.
 func (r *round) fail(reason string, err error) {
 	r.Outcome, r.Err = Failed, err
-	if reason != "" {
-		r.says(scalingActive, false, reason)
-	}
+	r.says(scalingActive, false, reason)
 }
 
 // ask computes what one metric asks for.
@@ -114,5 +112,8 @@ func (r *round) ask(step *MetricStep, reading *Reading) {
 	}
 	if step.Err == nil {
 		step.Reason = ""
+	}
+	if step.Ratio == 1 { // nothing to tolerate
+		step.Untolerated = step.Desired
 	}
 }

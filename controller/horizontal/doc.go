@@ -9,12 +9,15 @@
 //
 //  1. entry.go: no target, zero replicas, or a count outside the bounds: no
 //     metric is computed.
-//  2. ratio.go, plain.go, utilization.go: what each metric asks for, with the
-//     tolerance.
+//  2. ratio.go: what a metric of all replicas together asks for, and the
+//     tolerance; pods.go and gauge.go: one that has a value for each pod.
 //  3. choose.go: the most that any asks for, and what failing metrics forbid.
 //  4. stabilize.go: the stabilization windows.
 //  5. policies.go, limit.go: the scaling policies, the maximum and the minimum.
 //  6. conditions.go: the conditions that the controller writes.
+//
+// [SpecOf] fills in the defaults of Kubernetes, [PodOf] and [RequestsOf] tell of
+// pods what the controller looks at, and [UpFrom] is the first step up alone.
 //
 // Numbers are thousandths ("milli"), as the controller computes them.
 //

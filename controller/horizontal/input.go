@@ -49,7 +49,8 @@ type Reading struct {
 	// and RequestsErr why they cannot be told: of a Utilization.
 	Requests    map[string]int64
 	RequestsErr error
-	// At is when the values were measured, where that is known.
+	// At is when the values were measured, where that is known. No decision looks
+	// at it: the controller does not mind old values.
 	At time.Time
 }
 

@@ -35,6 +35,7 @@ func (r *round) askPods(step *MetricStep, reading *Reading) {
 	}
 	step.Ratio = gauge.ratio()
 	step.Usage, step.Utilization = gauge.usage()
+	step.Average = step.Usage
 	more := step.Ratio > 1 && step.Pods.Unready > 0
 	if !more && step.Pods.Missing == 0 {
 		step.Tolerated = r.spec.tolerates(step.Ratio)

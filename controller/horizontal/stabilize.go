@@ -6,7 +6,7 @@ import "time"
 // least of the window for up, going down the most of the window for down.
 func (r *round) stabilize() {
 	r.Stabilization = Stabilization{From: r.Proposed, To: r.Proposed}
-	old := -1
+	var old int
 	if r.spec.Up == nil {
 		old = r.stabilizeDown()
 	} else {
