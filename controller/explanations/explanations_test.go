@@ -149,6 +149,21 @@ func TestWitness(t *testing.T) {
 	}
 }
 
+// TestObjectOfOthers: what was kept for an object that is not looked after here ends
+// with its HPA.
+func TestObjectOfOthers(t *testing.T) {
+	w := newWorld(t)
+	witness, mine, other := &Witness{w.Gatherer}, newHPA(), newHPA()
+	other.OwnerReferences[0].Name = "other"
+	for _, hpa := range []*autoscalingv2.HorizontalPodAutoscaler{mine, other} {
+		witness.scaled(hpa, time.Now())
+		witness.gone(t.Context(), hpa, time.Now())
+	}
+	if gone := w.Ledger.Deleted(time.Now()); len(gone) != 1 || gone[0].Name != "other" {
+		t.Errorf("deleted are %v", gone)
+	}
+}
+
 // TestOnlooker: a replica that is not the owner keeps what the status tells, and says
 // that it only looks on.
 func TestOnlooker(t *testing.T) {
