@@ -97,7 +97,7 @@ func TestExplain(t *testing.T) {
 		"another context":          {args: []string{"worker", "--context", "other"}, err: "forbidden"},
 		"no such object":           {args: []string{"nothing"}, err: "there is no ScaledObject shop/nothing"},
 		"not served":               {args: []string{"old/worker"}, err: "is Freshet installed"},
-		"not reached":              {args: []string{"down/worker"}, err: "Freshet cannot be reached"},
+		"not reached":              {args: []string{"down/worker"}, err: "reaching Freshet through the API server"},
 		"no name":                  {args: []string{"shop/"}, err: "does not name an object"},
 		"too much of a name":       {args: []string{"a/b/c"}, err: "does not name an object"},
 		"nothing":                  {err: "accepts 1 arg"},
