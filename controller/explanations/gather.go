@@ -137,7 +137,7 @@ func (g *Gatherer) target(ctx context.Context, f *why.Facts, so *kedav1alpha1.Sc
 		}
 		return
 	}
-	n, ready, err := t.Look(ctx, g.Live)
+	n, countReady, err := t.Look(ctx, g.Live)
 	if err != nil {
 		f.Target.Err = err.Error()
 		return
@@ -152,7 +152,7 @@ func (g *Gatherer) target(ctx context.Context, f *why.Facts, so *kedav1alpha1.Sc
 		f.Target.Writer = why.ReplicasWriter(workload.ManagedFields)
 	}
 	if needsReady(f.HPA) {
-		if ready, err := ready(ctx); err == nil {
+		if ready, err := countReady(ctx); err == nil {
 			f.Target.Ready = &ready
 		}
 	}
