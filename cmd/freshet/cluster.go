@@ -80,7 +80,7 @@ func ask(ctx context.Context, client rest.Interface, namespace, name string, ans
 		return fmt.Errorf("the cluster does not serve %s, or there is no namespace %s: is Freshet installed, and does kubectl get apiservice v1alpha1.why.freshet.io say Available? %w",
 			whyv1alpha1.GroupVersion, namespace, err)
 	case apierrors.IsServiceUnavailable(err):
-		return fmt.Errorf("Freshet cannot be reached through the API server: kubectl -n freshet get pods says whether it runs: %w", err) //nolint:staticcheck // a name begins the sentence
+		return fmt.Errorf("reaching Freshet through the API server (kubectl -n freshet get pods says whether it runs): %w", err)
 	case err != nil:
 		return fmt.Errorf("asking why: %w", err)
 	}

@@ -125,7 +125,7 @@ func TestWitness(t *testing.T) {
 	held.Status.Conditions[0].Reason = "ScaleDownStabilized"
 	witness.scaled(held, now.Add(30*time.Second))
 	got, _ = w.Ledger.Of(key, now)
-	if len(got) != 2 || got[0].Outcome != "Held" || !strings.Contains(got[0].Why, "asks for 2: 10 by 5 each is 2; 7 was asked for until") {
+	if len(got) != 2 || got[0].Outcome != "Kept" || !strings.Contains(got[0].Why, "asks for 2: 10 by 5 each is 2; 7 was asked for until") {
 		t.Errorf("kept is %+v", got)
 	}
 	runs, _ := w.Ledger.AskedOf(key, now.Add(40*time.Second))
@@ -146,6 +146,21 @@ func TestWitness(t *testing.T) {
 	witness.scaled(foreign, now)
 	if again, _ := w.Ledger.Of(key, now); len(again) != len(got) {
 		t.Errorf("of somebody else's HPA is kept: %+v", again[0])
+	}
+}
+
+// TestObjectOfOthers: what was kept for an object that is not looked after here ends
+// with its HPA.
+func TestObjectOfOthers(t *testing.T) {
+	w := newWorld(t)
+	witness, mine, other := &Witness{w.Gatherer}, newHPA(), newHPA()
+	other.OwnerReferences[0].Name = "other"
+	for _, hpa := range []*autoscalingv2.HorizontalPodAutoscaler{mine, other} {
+		witness.scaled(hpa, time.Now())
+		witness.gone(t.Context(), hpa, time.Now())
+	}
+	if gone := w.Ledger.Deleted(time.Now()); len(gone) != 1 || gone[0].Name != "other" {
+		t.Errorf("deleted are %v", gone)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -49,10 +50,23 @@ func (w *Witness) Register(ctx context.Context, c cache.Cache) error {
 				w.scaled(hpa, time.Now())
 			}
 		},
+		DeleteFunc: func(obj any) {
+			if last, ok := obj.(toolscache.DeletedFinalStateUnknown); ok {
+				obj = last.Obj
+			}
+			if hpa, ok := obj.(*autoscalingv2.HorizontalPodAutoscaler); ok {
+				w.gone(ctx, hpa, time.Now())
+			}
+		},
 	}); err != nil {
 		return fmt.Errorf("watching HPAs: %w", err)
 	}
 	if _, err := objects.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc: func(obj any) {
+			if so, ok := obj.(*kedav1alpha1.ScaledObject); ok {
+				w.told(so, time.Now())
+			}
+		},
 		UpdateFunc: func(_, obj any) {
 			if so, ok := obj.(*kedav1alpha1.ScaledObject); ok {
 				w.told(so, time.Now())
@@ -94,6 +108,22 @@ func (w *Witness) scaled(hpa *autoscalingv2.HorizontalPodAutoscaler, now time.Ti
 		d.At = ledger.Second(last.Time)
 	}
 	w.Ledger.Write(key, digest, &d)
+}
+
+// gone ends what is kept for an HPA whose object is not looked after here: nobody
+// else tells when that ends.
+func (w *Witness) gone(ctx context.Context, hpa *autoscalingv2.HorizontalPodAutoscaler, now time.Time) {
+	owner := metav1.GetControllerOf(hpa)
+	if owner == nil || owner.Kind != kedav1alpha1.KindScaledObject {
+		return
+	}
+	err := w.Client.Get(ctx, client.ObjectKey{Namespace: hpa.Namespace, Name: owner.Name}, &kedav1alpha1.ScaledObject{})
+	if apierrors.IsNotFound(err) {
+		n := hpa.Status.DesiredReplicas
+		w.Ledger.Delete(keyOf(hpa.Namespace, owner.Name), &whyv1alpha1.Decision{
+			At: ledger.Second(now), By: whyv1alpha1.MakerFreshet, Outcome: "Deleted", From: n, To: n, Why: "the HPA was deleted",
+		})
+	}
 }
 
 // survive keeps an object that the program cannot cope with from ending it: what it
@@ -147,9 +177,13 @@ func (w *Witness) told(so *kedav1alpha1.ScaledObject, now time.Time) {
 	if w.Ledger.Same(key, whyv1alpha1.MakerFreshet, digest) {
 		return
 	}
-	d := whyv1alpha1.Decision{At: ledger.Second(now), By: whyv1alpha1.MakerFreshet, Outcome: active.Reason, Why: active.Message + " (as its status tells)"}
+	says := active
 	if !ready.IsTrue() && ready.Message != "" {
-		d.Outcome, d.Why = ready.Reason, ready.Message+" (as its status tells)"
+		says = ready
+	}
+	d := whyv1alpha1.Decision{At: ledger.Second(now), By: whyv1alpha1.MakerFreshet, Outcome: says.Reason, Why: says.Message + " (as its status tells)"}
+	if since := says.LastTransitionTime; since != nil && !since.IsZero() {
+		d.At = ledger.Second(since.Time)
 	}
 	d.From, d.To = w.counts(key, so)
 	w.Ledger.Write(key, digest, &d)

@@ -193,6 +193,10 @@ const (
 // forecast looks ahead, sync by sync, while the readings stay as they are.
 func (x *expectation) forecast(f *Facts) {
 	memory, now, count := x.memory, f.Now, x.decision.Desired
+	next := time.Duration(0)
+	if count != x.decision.Current { // the change at the next look is told by itself
+		next = syncPeriod
+	}
 	for range mostSteps {
 		now = now.Add(syncPeriod)
 		var d horizontal.Decision
@@ -201,7 +205,7 @@ func (x *expectation) forecast(f *Facts) {
 			return
 		}
 		if d.Desired != count {
-			x.later = append(x.later, later{d.Desired, now.Sub(f.Now), reasonLater(&d)})
+			x.later = append(x.later, later{d.Desired, next + now.Sub(f.Now), reasonLater(&d)})
 			if count = d.Desired; len(x.later) == mostLater {
 				return
 			}

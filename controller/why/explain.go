@@ -34,7 +34,18 @@ func Explain(f *Facts) *whyv1alpha1.Explanation {
 	x.hpa()
 	x.readings()
 	x.judge()
+	if f.Cursory {
+		x.shorten()
+	}
 	return x.e
+}
+
+// shorten leaves what a list of many shows.
+func (x *explainer) shorten() {
+	x.e.Witness, x.e.Verdict = whyv1alpha1.Witness{}, whyv1alpha1.Verdict{Now: x.e.Verdict.Now, Next: x.e.Verdict.Next}
+	if h := x.e.HPA; h != nil {
+		h.Steps, h.Conditions, h.Assumed = nil, nil, whyv1alpha1.Assumed{}
+	}
 }
 
 // explainer makes one explanation.

@@ -76,7 +76,7 @@ func Observed(f *Facts) (d whyv1alpha1.Decision, ok bool) {
 	if status.CurrentReplicas == 0 && status.DesiredReplicas == 0 {
 		return d, false
 	}
-	d = whyv1alpha1.Decision{By: whyv1alpha1.MakerHPA, Outcome: "Held", From: status.CurrentReplicas, To: status.DesiredReplicas}
+	d = whyv1alpha1.Decision{By: whyv1alpha1.MakerHPA, Outcome: "Kept", From: status.CurrentReplicas, To: status.DesiredReplicas}
 	d.At.Time = f.Now
 	switch {
 	case d.To > d.From:

@@ -24,7 +24,7 @@ func ReplicasWriter(fields []metav1.ManagedFieldsEntry) *whyv1alpha1.Writer {
 	var last *whyv1alpha1.Writer
 	for i := range fields {
 		m := &fields[i]
-		if !slices.Contains(paths(m, "f:spec"), "spec.replicas") {
+		if !slices.Contains(specPaths(m), "spec.replicas") {
 			continue
 		}
 		w := writer(m)
@@ -44,7 +44,7 @@ func Editors(fields []metav1.ManagedFieldsEntry) []whyv1alpha1.Writer {
 		if m.Manager == ownManager || m.Subresource != "" {
 			continue
 		}
-		if written := paths(m, "f:spec"); len(written) > 0 {
+		if written := specPaths(m); len(written) > 0 {
 			w := writer(m)
 			w.Fields = written
 			all = append(all, w)
@@ -67,8 +67,8 @@ func writer(m *metav1.ManagedFieldsEntry) whyv1alpha1.Writer {
 	return w
 }
 
-// paths are the fields one below the root that an entry has, such as spec.replicas.
-func paths(m *metav1.ManagedFieldsEntry, root string) []string {
+// specPaths are the fields of the spec that an entry has, such as spec.replicas.
+func specPaths(m *metav1.ManagedFieldsEntry) []string {
 	if m.FieldsV1 == nil {
 		return nil
 	}
@@ -77,9 +77,9 @@ func paths(m *metav1.ManagedFieldsEntry, root string) []string {
 		return nil // nothing that could be told
 	}
 	var found []string
-	for name := range all[root] {
+	for name := range all["f:spec"] {
 		if field, ok := strings.CutPrefix(name, "f:"); ok {
-			found = append(found, strings.TrimPrefix(root, "f:")+"."+field)
+			found = append(found, "spec."+field)
 		}
 	}
 	slices.Sort(found)
