@@ -5,6 +5,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/certificates"
 	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/jobs"
 	"github.com/freshet-io/freshet/controller/metrics"
@@ -59,6 +61,9 @@ type Options struct {
 	Build metrics.Build
 	// Webhooks review objects at admission; nil reviews none.
 	Webhooks *Webhooks
+	// Certificate keeps the certificate that webhooks and external metrics are
+	// served with; nil when it comes from elsewhere.
+	Certificate *certificates.Keeper
 }
 
 // Controllers are what runs.
@@ -78,6 +83,10 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	if err != nil {
 		return nil, fmt.Errorf("making the scale client: %w", err)
 	}
+	sink, err := events.NewSink(mgr, "freshet")
+	if err != nil {
+		return nil, fmt.Errorf("preparing events: %w", err)
+	}
 	c := &Controllers{ScaledObject: &scaledobject.Reconciler{
 		Client:    mgr.GetClient(),
 		Live:      mgr.GetAPIReader(),
@@ -88,7 +97,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		Store:     o.Store,
 		Rules:     o.Rules,
 		Ownership: o.Leader,
-		Events:    events.Recorder{Sink: mgr.GetEventRecorder("freshet")},
+		Events:    events.Recorder{Sink: sink},
 		Version:   o.Build.Version,
 		Workers:   o.Workers,
 		Patience:  300 * time.Millisecond,
@@ -101,9 +110,14 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		return nil, err
 	}
 	for _, cluster := range []bool{false, true} {
-		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Cluster: cluster}
+		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Cluster: cluster, Events: c.ScaledObject.Events}
 		if err := users.Register(mgr); err != nil {
 			return nil, fmt.Errorf("registering the %s controller: %w", users.Kind(), err)
+		}
+	}
+	if o.Certificate != nil {
+		if err := errors.Join(mgr.Add(o.Certificate), ctrlmetrics.Registry.Register(metrics.NewCertificate(o.Certificate.Expires))); err != nil {
+			return nil, fmt.Errorf("adding the certificate: %w", err)
 		}
 	}
 	if o.Webhooks != nil {
@@ -114,7 +128,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	if err := mgr.Add(&election{client: mgr.GetClient(), live: mgr.GetAPIReader(), jobs: c.jobs, options: o}); err != nil {
 		return nil, fmt.Errorf("registering the election: %w", err)
 	}
-	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, mgr.GetClient())); err != nil {
+	if err := ctrlmetrics.Registry.Register(metrics.NewCollector(o.Build, o.Store, o.Engine, o.Rules, mgr.GetClient())); err != nil {
 		return nil, fmt.Errorf("registering self-metrics: %w", err)
 	}
 	requests, err := metrics.NewHTTP(ctrlmetrics.Registry)

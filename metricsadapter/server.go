@@ -23,9 +23,18 @@ type Options struct {
 	// BindAddress and Port are where it listens, with TLS.
 	BindAddress net.IP
 	Port        int
-	// CertFile and KeyFile hold the serving certificate; "" makes a
-	// self-signed one in memory.
+	// CertFile and KeyFile hold the serving certificate, and are read again when they
+	// change. Without them Certificate has it; without both it is a self-signed one in
+	// memory.
 	CertFile, KeyFile string
+	Certificate       dynamiccertificates.CertKeyContentProvider
+	// ClientCAFile has the authorities of callers' certificates, instead of those that
+	// the cluster names; "" leaves these.
+	ClientCAFile string
+	// MinTLS and Ciphers are what a caller has to speak; 0 and nil leave it to the
+	// library.
+	MinTLS  uint16
+	Ciphers []uint16
 }
 
 // Server serves external.metrics.k8s.io. Callers are authenticated and
@@ -35,6 +44,8 @@ type Server struct {
 	// proxy is whom the front proxy's certificate is verified by; nil when the
 	// cluster names nobody.
 	proxy dynamiccertificates.CAContentProvider
+	// certificate is what it serves with; nil when it had one from the start.
+	certificate dynamiccertificates.CertKeyContentProvider
 }
 
 // allowFor is how long a caller that was allowed to read a metric stays so, as
@@ -52,6 +63,7 @@ func NewServer(o Options, p *Provider) (*Server, error) {
 	settings.SecureServing.ServerCert.CertKey.CertFile = o.CertFile
 	settings.SecureServing.ServerCert.CertKey.KeyFile = o.KeyFile
 	settings.Authentication.RemoteKubeConfigFile = o.Kubeconfig
+	settings.Authentication.ClientCert.ClientCA = o.ClientCAFile
 	settings.Authorization.RemoteKubeConfigFile = o.Kubeconfig
 	settings.Authorization.AllowCacheTTL = allowFor
 	settings.Features.EnableProfiling = false
@@ -68,21 +80,34 @@ func NewServer(o Options, p *Provider) (*Server, error) {
 		return nil, fmt.Errorf("preparing the metrics adapter: %w", err)
 	}
 	config.GenericConfig.BuildHandlerChainFunc = withQuick(p)
+	serving := config.GenericConfig.SecureServing
+	serving.MinTLSVersion, serving.CipherSuites = o.MinTLS, o.Ciphers
+	if o.CertFile == "" && o.Certificate != nil {
+		serving.Cert = o.Certificate
+	}
 	server, err := base.Server()
 	if err != nil {
 		return nil, fmt.Errorf("preparing the metrics adapter: %w", err)
 	}
 	s := &Server{server: server.GenericAPIServer}
+	if o.CertFile == "" {
+		s.certificate = o.Certificate
+	}
 	if headers := config.GenericConfig.Authentication.RequestHeaderConfig; headers != nil {
 		s.proxy = headers.CAContentProvider
 	}
 	return s, nil
 }
 
-// Ready returns nil once the API server is recognized as what passes on queries of
-// others. Until then, for a moment after the start, they would be refused as those
-// of strangers.
+// Ready returns nil once there is a certificate to serve with, and the API server is
+// recognized as what passes on queries of others. Until then, for a moment after the
+// start, nobody could be answered, or queries would be refused as those of strangers.
 func (s *Server) Ready(*http.Request) error {
+	if s.certificate != nil {
+		if certificate, _ := s.certificate.CurrentCertKeyContent(); len(certificate) == 0 {
+			return fmt.Errorf("there is no certificate yet to serve external metrics with, of %s", s.certificate.Name())
+		}
+	}
 	if s.proxy != nil && len(s.proxy.CurrentCABundleContent()) == 0 {
 		return errors.New("the authority of the front proxy is not read yet from the ConfigMap kube-system/extension-apiserver-authentication")
 	}

@@ -8,7 +8,7 @@
 //	options.go   the flags
 //	bench.go     what all measures share
 //	setup.go     objects, made and removed; objects.go is what they look like
-//	ready.go     how long until all are looked after
+//	ready.go     how long until all are looked after; requests.go is what that asks of the API server
 //	steady.go    what it costs while nothing happens, and idle
 //	reads.go     how fast metrics are read; conn.go is one connection of many
 //	activate.go  how long from a push to replicas
@@ -58,6 +58,7 @@ type step struct {
 var steps = []step{
 	{"setup", "Create the objects and fill their lists", []need{needRedis}, func(b *bench, ctx context.Context) error { return b.setUp(ctx, b.active()) }},
 	{"ready", "Wait until each object has an HPA and is Ready", nil, func(b *bench, ctx context.Context) error { return b.ready(ctx, b.active(), b.began) }},
+	{"begin", "Create the objects, wait until each is Ready, and tell what that cost the API server", []need{needRedis}, func(b *bench, ctx context.Context) error { return b.setUpAndWait(ctx, b.active()) }},
 	{"steady", "Look at processes and Redis for a while", []need{needRedis}, (*bench).steady},
 	{"reads", "Read external metrics as fast as it goes", []need{needReader}, func(b *bench, ctx context.Context) error { return b.reads(ctx, b.active()) }},
 	{"activate", "Push to idle objects and wait for replicas (after: setup --idle, ready --idle)", []need{needRedis}, func(b *bench, ctx context.Context) error { return b.activate(ctx, b.idleSet()) }},

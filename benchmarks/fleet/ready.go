@@ -23,6 +23,10 @@ func (b *bench) setUpAndWait(ctx context.Context, s set) error {
 	if err := pause(ctx, b.options.settle); err != nil {
 		return err
 	}
+	before, err := b.workSoFar(ctx)
+	if err != nil {
+		b.log("what the API server has to do is not known: %v", err)
+	}
 	began := time.Now()
 	posted := make(chan error, 1)
 	ctx, cancel := context.WithCancel(ctx)
@@ -34,11 +38,27 @@ func (b *bench) setUpAndWait(ctx context.Context, s set) error {
 		}
 		posted <- err
 	}()
-	err := b.ready(ctx, s, began)
+	err = b.ready(ctx, s, began)
 	if postErr := <-posted; postErr != nil {
 		return postErr
 	}
+	b.keepWork(ctx, before)
 	return err
+}
+
+// keepWork keeps what the API server had to do until the set was ready.
+func (b *bench) keepWork(ctx context.Context, before *work) {
+	if before == nil {
+		return
+	}
+	after, err := b.workSoFar(ctx)
+	if err != nil {
+		b.log("what the API server had to do is not known: %v", err)
+		return
+	}
+	f := after.since(before, max(1, b.result.Ready.Objects))
+	b.result.Ready.Work = f
+	b.log("for each object the API server used %.1f ms of CPU, and answered %.1f requests, %.1f of them the autoscaler's: %v; CPU in ms: %v", f.CPU, f.Total, f.Own, f.Requests, f.Used)
 }
 
 // ready waits for the set and keeps how long it took since began.

@@ -51,6 +51,19 @@ type readyFigures struct {
 	Seconds float64 `json:"seconds"`
 	HPAs    int     `json:"hpas"`
 	Objects int     `json:"objects"`
+	// Work is absent where the API server does not tell.
+	Work *workFigures `json:"apiServer,omitempty"`
+}
+
+// workFigures are what the API server had to do for each object: of all its clients,
+// and of the measured process when that was asked. CPU is in milliseconds for each
+// object: the API server's by its own word, and that of processes that are known.
+type workFigures struct {
+	CPU      float64            `json:"cpuMilliseconds"`
+	Total    float64            `json:"requests"`
+	Own      float64            `json:"ownRequests,omitempty"`
+	Requests map[string]float64 `json:"requestsOfEachKind"`
+	Used     map[string]float64 `json:"processesCPUMilliseconds,omitempty"`
 }
 
 // usage is what the measured processes used over a while, and what Redis was

@@ -26,17 +26,24 @@ func (b *bench) idle(ctx context.Context) error {
 
 // lookOn waits until what came before is over, and then measures for the window.
 func (b *bench) lookOn(ctx context.Context) (*usage, error) {
-	b.log("a pause of %s, and looking on for %s", b.options.settle, b.options.window)
+	window := wholeIntervals(b.options.window, b.options.interval)
+	b.log("a pause of %s, and looking on for %s", b.options.settle, window)
 	if err := pause(ctx, b.options.settle); err != nil {
 		return nil, err
 	}
-	u, err := b.usageOver(ctx, b.options.window)
+	u, err := b.usageOver(ctx, window)
 	if err != nil {
 		return nil, err
 	}
 	b.log("%.2f %% of a core, %.1f MiB (%.1f of it no file's), %d connections, %.2f commands a second of which %.2f read; beside it %v",
 		u.CPUPercent, u.ResidentMiB, u.AnonymousMiB, u.Connections, u.CommandsPerSecond, u.ReadsPerSecond, u.Beside)
 	return u, nil
+}
+
+// wholeIntervals is the window, or as much longer as it takes to have as many polling
+// intervals as there is time for: one that begins and ends with a poll has one more.
+func wholeIntervals(window, interval time.Duration) time.Duration {
+	return (window + interval - 1) / interval * interval
 }
 
 // usageOver measures for a while. Memory and connections are the most of it,

@@ -45,6 +45,13 @@ func tableOf(r *result) []row {
 		// The peer had 488 of 1,000 then.
 		add(row{Name: "until all objects have an HPA and are Ready", Unit: "s", Ours: f.Seconds}.bound(20).beside(420))
 		add(row{Name: "objects without an HPA or not Ready", Ours: float64(r.Settings.Objects - min(f.HPAs, f.Objects))}.bound(0).beside(512))
+		if w := f.Work; w != nil {
+			add(row{Name: "until Ready: CPU of the kube-apiserver, each object", Unit: "ms", Ours: w.CPU},
+				row{Name: "until Ready: requests to it, each object", Ours: w.Total})
+			if w.Own > 0 {
+				add(row{Name: "until Ready: … of the autoscaler itself", Ours: w.Own})
+			}
+		}
 	}
 	if u := r.Steady; u != nil {
 		if u.Processes > 0 {

@@ -20,9 +20,10 @@ import (
 // cacheOptions keep the cache small: of workloads and pods only what decisions
 // need, and no Helm releases among the Secrets. Where only some namespaces are looked
 // after, that of cluster-scoped authentications is read too. Where Secrets are
-// restricted, those of Freshet's own namespace are all that is read.
+// restricted, those of Freshet's own namespace are all that is read. Objects that are
+// not selected are as good as not there.
 func cacheOptions(opts *options) cache.Options {
-	namespaces, cluster := opts.watchNamespaces, opts.clusterObjects()
+	namespaces, cluster := opts.watch.namespaces, opts.clusterObjects()
 	o := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -31,6 +32,15 @@ func cacheOptions(opts *options) cache.Options {
 			&corev1.Pod{}:         {Transform: slim}, // cached when a trigger counts them first
 			&corev1.Secret{}:      {Field: fields.OneTermNotEqualSelector("type", "helm.sh/release.v1")},
 		},
+	}
+	for kind, obj := range map[string]client.Object{
+		kedav1alpha1.KindScaledObject: &kedav1alpha1.ScaledObject{}, kedav1alpha1.KindScaledJob: &kedav1alpha1.ScaledJob{},
+		kedav1alpha1.KindTriggerAuthentication:        &kedav1alpha1.TriggerAuthentication{},
+		kedav1alpha1.KindClusterTriggerAuthentication: &kedav1alpha1.ClusterTriggerAuthentication{},
+	} {
+		if text := opts.watch.textOf(kind); text != "" {
+			o.ByObject[obj] = cache.ByObject{Label: selector(text)}
+		}
 	}
 	if len(namespaces) > 0 {
 		o.DefaultNamespaces = configs(namespaces)
@@ -60,8 +70,8 @@ func jobCacheOptions(opts *options) cache.Options {
 		DefaultTransform:     slimJobs,
 		DefaultLabelSelector: labels.NewSelector().Add(*ours),
 	}
-	if len(opts.watchNamespaces) > 0 {
-		o.DefaultNamespaces = configs(opts.watchNamespaces)
+	if len(opts.watch.namespaces) > 0 {
+		o.DefaultNamespaces = configs(opts.watch.namespaces)
 	}
 	return o
 }
@@ -116,19 +126,19 @@ func configs(namespaces []string, more ...string) map[string]cache.Config {
 	return all
 }
 
-// slim keeps of a workload its identity, replicas, ServiceAccount, and of its
-// containers the environment and what they request, and of a pod its identity,
-// labels, phase, node, whether it is ready, and whether it is to end.
+// slim keeps of a workload its identity, replicas, how many are ready, ServiceAccount,
+// and of its containers the environment and what they request, and of a pod its
+// identity, labels, phase, node, whether it is ready, and whether it is to end.
 func slim(obj any) (any, error) {
 	switch w := obj.(type) {
 	case *appsv1.Deployment:
 		slimMeta(&w.ObjectMeta)
 		w.Spec = appsv1.DeploymentSpec{Replicas: w.Spec.Replicas, Template: slimTemplate(&w.Spec.Template)}
-		w.Status = appsv1.DeploymentStatus{}
+		w.Status = appsv1.DeploymentStatus{ReadyReplicas: w.Status.ReadyReplicas}
 	case *appsv1.StatefulSet:
 		slimMeta(&w.ObjectMeta)
 		w.Spec = appsv1.StatefulSetSpec{Replicas: w.Spec.Replicas, Template: slimTemplate(&w.Spec.Template)}
-		w.Status = appsv1.StatefulSetStatus{}
+		w.Status = appsv1.StatefulSetStatus{ReadyReplicas: w.Status.ReadyReplicas}
 	case *corev1.Pod:
 		labels, deleted := w.Labels, w.DeletionTimestamp
 		slimMeta(&w.ObjectMeta)

@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 )
 
 var (
@@ -73,17 +75,23 @@ func TestSlim(t *testing.T) {
 			"a Deployment",
 			&appsv1.Deployment{
 				ObjectMeta: fullMeta, Spec: appsv1.DeploymentSpec{Replicas: &replicas, Selector: selector, Template: fullTemplate},
-				Status: appsv1.DeploymentStatus{Replicas: 3},
+				Status: appsv1.DeploymentStatus{Replicas: 3, ReadyReplicas: 2},
 			},
-			&appsv1.Deployment{ObjectMeta: slimmedMeta, Spec: appsv1.DeploymentSpec{Replicas: &replicas, Template: slimmedTemplate}},
+			&appsv1.Deployment{
+				ObjectMeta: slimmedMeta, Spec: appsv1.DeploymentSpec{Replicas: &replicas, Template: slimmedTemplate},
+				Status: appsv1.DeploymentStatus{ReadyReplicas: 2},
+			},
 		},
 		{
 			"a StatefulSet",
 			&appsv1.StatefulSet{
 				ObjectMeta: fullMeta, Spec: appsv1.StatefulSetSpec{Replicas: &replicas, Selector: selector, Template: fullTemplate, ServiceName: "orders"},
-				Status: appsv1.StatefulSetStatus{Replicas: 3},
+				Status: appsv1.StatefulSetStatus{Replicas: 3, ReadyReplicas: 2},
 			},
-			&appsv1.StatefulSet{ObjectMeta: slimmedMeta, Spec: appsv1.StatefulSetSpec{Replicas: &replicas, Template: slimmedTemplate}},
+			&appsv1.StatefulSet{
+				ObjectMeta: slimmedMeta, Spec: appsv1.StatefulSetSpec{Replicas: &replicas, Template: slimmedTemplate},
+				Status: appsv1.StatefulSetStatus{ReadyReplicas: 2},
+			},
 		},
 		{
 			"replicas that are not set stay so",
@@ -130,7 +138,7 @@ func TestSlim(t *testing.T) {
 // TestJobCache: only Jobs and pods of ScaledJobs are kept, and of them only what they
 // are counted by.
 func TestJobCache(t *testing.T) {
-	o := jobCacheOptions(&options{watchNamespaces: []string{"shop"}})
+	o := jobCacheOptions(&options{watch: watchOptions{namespaces: []string{"shop"}}})
 	if o.DefaultLabelSelector.Matches(labels.Set{"app": "orders"}) || !o.DefaultLabelSelector.Matches(labels.Set{"scaledjob.keda.sh/name": "x"}) {
 		t.Errorf("what is kept are objects with %s", o.DefaultLabelSelector)
 	}
@@ -175,7 +183,7 @@ func TestCacheOptions(t *testing.T) {
 	if all.DefaultNamespaces != nil {
 		t.Errorf("without namespaces only %v are watched, want all", all.DefaultNamespaces)
 	}
-	some := cacheOptions(&options{namespace: "freshet", watchNamespaces: []string{"shop", "lab"}})
+	some := cacheOptions(&options{namespace: "freshet", watch: watchOptions{namespaces: []string{"shop", "lab"}}})
 	if diff := cmp.Diff([]string{"lab", "shop"}, slices.Sorted(maps.Keys(some.DefaultNamespaces))); diff != "" {
 		t.Errorf("namespaces (-want +got):\n%s", diff)
 	}
@@ -217,10 +225,10 @@ func TestCacheOfSecrets(t *testing.T) {
 		maps    []string
 	}{
 		"all of them":                        {options{namespace: "freshet"}, nil, nil},
-		"those that are looked after":        {options{namespace: "freshet", watchNamespaces: watched}, []string{"freshet", "lab", "shop"}, []string{"freshet", "lab", "shop"}},
-		"those of cluster-scoped objects":    {options{namespace: "freshet", clusterNamespace: "keys", watchNamespaces: watched}, []string{"keys", "lab", "shop"}, []string{"keys", "lab", "shop"}},
+		"those that are looked after":        {options{namespace: "freshet", watch: watchOptions{namespaces: watched}}, []string{"freshet", "lab", "shop"}, []string{"freshet", "lab", "shop"}},
+		"those of cluster-scoped objects":    {options{namespace: "freshet", clusterNamespace: "keys", watch: watchOptions{namespaces: watched}}, []string{"keys", "lab", "shop"}, []string{"keys", "lab", "shop"}},
 		"Freshet's own":                      {options{namespace: "freshet", restrictSecrets: true}, []string{"freshet"}, nil},
-		"Freshet's own, whatever is watched": {options{namespace: "freshet", restrictSecrets: true, watchNamespaces: watched}, []string{"freshet"}, []string{"freshet", "lab", "shop"}},
+		"Freshet's own, whatever is watched": {options{namespace: "freshet", restrictSecrets: true, watch: watchOptions{namespaces: watched}}, []string{"freshet"}, []string{"freshet", "lab", "shop"}},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			var secrets, configMaps []string
@@ -237,6 +245,53 @@ func TestCacheOfSecrets(t *testing.T) {
 				t.Errorf("namespaces of Secrets and ConfigMaps (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestCacheOfSelected: labels select what is looked after, of objects and of
+// authentications each for itself.
+func TestCacheOfSelected(t *testing.T) {
+	o := &options{namespace: "freshet", watch: watchOptions{objects: "shard=a", auths: "shard in (a, all)"}}
+	selected := 0
+	for obj, by := range cacheOptions(o).ByObject {
+		want := ""
+		switch obj.(type) {
+		case *kedav1alpha1.ScaledObject, *kedav1alpha1.ScaledJob:
+			want = "shard=a"
+		case *kedav1alpha1.TriggerAuthentication, *kedav1alpha1.ClusterTriggerAuthentication:
+			want = "shard in (a,all)"
+		}
+		if by.Label == nil && want != "" || by.Label != nil && by.Label.String() != want {
+			t.Errorf("%T is selected by %v, want %q", obj, by.Label, want)
+		}
+		if want != "" {
+			selected++
+		}
+	}
+	if selected != 4 {
+		t.Errorf("%d kinds are selected, want 4", selected)
+	}
+}
+
+// TestWatches: what webhooks review is what is looked after.
+func TestWatches(t *testing.T) {
+	w := &watchOptions{namespaces: []string{"shop"}, objects: "shard=a"}
+	for _, tc := range []struct {
+		kind, namespace, shard string
+		want                   bool
+	}{
+		{kedav1alpha1.KindScaledObject, "shop", "a", true},
+		{kedav1alpha1.KindScaledObject, "shop", "b", false},
+		{kedav1alpha1.KindScaledJob, "lab", "a", false},
+		{kedav1alpha1.KindTriggerAuthentication, "shop", "b", true},
+		{kedav1alpha1.KindClusterTriggerAuthentication, "", "b", true},
+	} {
+		if got := w.watches(tc.kind, tc.namespace, map[string]string{"shard": tc.shard}); got != tc.want {
+			t.Errorf("%+v: got %t", tc, got)
+		}
+	}
+	if w.all() || !(&watchOptions{}).all() {
+		t.Error("what watches all is mistaken")
 	}
 }
 

@@ -7,11 +7,9 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
-	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // options are the flags of `freshet run`.
@@ -25,11 +23,11 @@ type options struct {
 	adapterPort      int
 	certFile         string
 	keyFile          string
+	clientCAFile     string
 	leaderElect      bool
 	leaderElectionID string
 	namespace        string
 	clusterNamespace string
-	watchNamespaces  []string
 	restrictSecrets  bool
 	authFiles        string
 	tokenLife        time.Duration
@@ -39,15 +37,22 @@ type options struct {
 	logLevel         string
 	logFormat        string
 
-	// authorities and minTLS are of connections to sources.
+	// authorities, tls and keepAlive are of connections to sources; serviceTLS is of
+	// Freshet's own servers.
 	authorities []string
-	minTLS      uint16
+	tls         tlsOptions
+	keepAlive   bool
+	serviceTLS  tlsOptions
 
-	webhooks webhookOptions
-	lease    lease
+	watch        watchOptions
+	certificates certificateOptions
+	webhooks     webhookOptions
+	lease        lease
 
-	// envFaults are variables of the environment that cannot be read.
+	// envFaults are variables of the environment that cannot be read, and idle those
+	// that are set and have no effect.
 	envFaults []error
+	idle      []string
 }
 
 // newOptions takes defaults from the environment, which KEDA's users set.
@@ -58,11 +63,7 @@ func newOptions(getenv func(string) string) *options {
 	if ns := getenv("POD_NAMESPACE"); ns != "" {
 		o.namespace = ns
 	}
-	for ns := range strings.SplitSeq(getenv("WATCH_NAMESPACE"), ",") {
-		if ns = strings.TrimSpace(ns); ns != "" {
-			o.watchNamespaces = append(o.watchNamespaces, ns)
-		}
-	}
+	o.watchFromEnv(getenv)
 	if ms := o.envInt(getenv, "KEDA_HTTP_DEFAULT_TIMEOUT"); ms != 0 {
 		o.sourceTimeout = time.Duration(ms) * time.Millisecond
 	}
@@ -74,8 +75,8 @@ func newOptions(getenv func(string) string) *options {
 	}
 	o.authFromEnv(getenv)
 	o.tlsFromEnv(getenv)
-	o.webhooksFromEnv(getenv)
 	o.leaseFromEnv(getenv)
+	o.idleFromEnv(getenv)
 	return o
 }
 
@@ -101,6 +102,20 @@ func (o *options) envInt(getenv func(string) string, name string) int {
 	return n
 }
 
+// envBool reads whether something is asked for; false when the variable is unset or
+// wrong.
+func (o *options) envBool(getenv func(string) string, name string) bool {
+	text := getenv(name)
+	if text == "" {
+		return false
+	}
+	yes, err := strconv.ParseBool(text)
+	if err != nil {
+		o.envFaults = append(o.envFaults, fmt.Errorf("environment variable %s is %q: use true or false", name, text))
+	}
+	return yes
+}
+
 func (o *options) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.kubeconfig, "kubeconfig", os.Getenv("KUBECONFIG"), "file that says how to reach the cluster; default: the cluster this process runs in")
 	fs.StringVar(&o.metricsAddress, "metrics-bind-address", ":8080", "address of Prometheus metrics; 0 serves none")
@@ -108,14 +123,16 @@ func (o *options) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.profilingAddress, "profiling-bind-address", "", "address of /debug/pprof; default: not served")
 	fs.StringVar(&o.adapterAddress, "bind-address", "0.0.0.0", "address that external metrics are served on")
 	fs.IntVar(&o.adapterPort, "secure-port", 6443, "port that external metrics are served on, with TLS")
-	fs.StringVar(&o.certFile, "tls-cert-file", "", "PEM certificate to serve external metrics with; default: a self-signed one in memory")
+	fs.StringVar(&o.certFile, "tls-cert-file", "", "PEM certificate to serve external metrics with; default: the one of --enable-cert-rotation")
 	fs.StringVar(&o.keyFile, "tls-private-key-file", "", "PEM key of --tls-cert-file")
+	fs.StringVar(&o.clientCAFile, "client-ca-file", "", "PEM authorities of the certificates that callers of external metrics may show; default: those that the cluster names")
 	fs.BoolVar(&o.leaderElect, "leader-elect", true, "let one replica decide while all serve metrics")
 	fs.StringVar(&o.leaderElectionID, "leader-election-id", "operator.keda.sh", "name of the Lease that the leader holds")
 	fs.StringVar(&o.namespace, "namespace", o.namespace, "Freshet's own namespace, of the Lease (POD_NAMESPACE)")
-	fs.StringSliceVar(&o.watchNamespaces, "watch-namespaces", o.watchNamespaces, "namespaces to look after; default: all (WATCH_NAMESPACE)")
+	o.addWatchFlags(fs)
 	o.addAuthFlags(fs)
 	o.addTLSFlags(fs)
+	o.addCertificateFlags(fs)
 	o.addWebhookFlags(fs)
 	o.addKEDAFlags(fs)
 	fs.DurationVar(&o.sourceTimeout, "source-timeout", o.sourceTimeout, "deadline of each call to a trigger's source (KEDA_HTTP_DEFAULT_TIMEOUT, in milliseconds)")
@@ -157,12 +174,10 @@ func (o *options) validate() error {
 	if (o.certFile == "") != (o.keyFile == "") {
 		add("--tls-cert-file and --tls-private-key-file go together: one of them is missing")
 	}
-	for _, ns := range append([]string{o.namespace}, o.watchNamespaces...) {
-		if problems := validation.IsDNS1123Label(ns); len(problems) > 0 {
-			add("namespace %q: %s", ns, problems[0])
-		}
-	}
+	o.validateWatch(add)
 	o.validateAuth(add)
+	o.validateTLS(add)
+	o.validateCertificates(add)
 	o.validateWebhooks(add)
 	o.validateLease(add)
 	if o.sourceTimeout <= 0 {

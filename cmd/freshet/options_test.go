@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,8 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
+
+var unexported = cmp.AllowUnexported(options{}, tlsOptions{}, watchOptions{}, certificateOptions{}, webhookOptions{}, lease{})
 
 // parse makes options of an environment and of flags.
 func parse(t *testing.T, env map[string]string, args ...string) *options {
@@ -53,14 +56,15 @@ func TestOptionsDefaults(t *testing.T) {
 		metricsAddress: ":8080", prometheus: true, probeAddress: ":8081", adapterAddress: "0.0.0.0", adapterPort: 6443,
 		leaderElect: true, leaderElectionID: "operator.keda.sh", namespace: "keda",
 		sourceTimeout: 3 * time.Second, workers: 16, jobWorkers: 16, tokenLife: time.Hour, logLevel: "info", logFormat: "json",
-		authorities: []string{"/custom/ca"}, minTLS: tls.VersionTLS12,
+		authorities: []string{"/custom/ca"}, tls: tlsOptions{min: tls.VersionTLS12}, serviceTLS: tlsOptions{min: tls.VersionTLS12}, keepAlive: true,
 		lease: lease{life: 15 * time.Second, renew: 10 * time.Second, retry: 2 * time.Second},
-		webhooks: webhookOptions{
-			rotate: true, secret: "kedaorg-certs", dir: "/certs", life: 2160 * time.Hour, minTLS: tls.VersionTLS12,
-			configuration: "keda-admission", patch: true, service: "keda-admission-webhooks", domain: "cluster.local",
+		certificates: certificateOptions{
+			rotate: true, secret: "kedaorg-certs", dir: "/certs", life: 2160 * time.Hour,
+			service: "freshet", domain: "cluster.local", patch: true,
 		},
+		webhooks: webhookOptions{configuration: "keda-admission", patch: true, service: "keda-admission-webhooks"},
 	}
-	if diff := cmp.Diff(want, *o, cmp.AllowUnexported(options{}, webhookOptions{}, lease{})); diff != "" {
+	if diff := cmp.Diff(want, *o, unexported); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
 	}
 }
@@ -81,7 +85,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 				"KEDA_BOUND_SERVICE_ACCOUNT_TOKEN_EXPIRY": "90m", "KEDA_SCALEDJOB_CTRL_MAX_RECONCILES": "2",
 			},
 			want: func(o *options) {
-				o.namespace, o.watchNamespaces, o.clusterNamespace = "scaling", []string{"shop", "lab"}, "keys"
+				o.namespace, o.watch.namespaces, o.clusterNamespace = "scaling", []string{"shop", "lab"}, "keys"
 				o.sourceTimeout, o.workers, o.jobWorkers, o.restrictSecrets, o.tokenLife = 1500*time.Millisecond, 4, 2, true, 90*time.Minute
 			},
 		},
@@ -97,7 +101,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 				"--cluster-object-namespace=all", "--restrict-secret-access=false", "--bound-token-expiry=2h",
 			},
 			want: func(o *options) {
-				o.namespace, o.watchNamespaces, o.clusterNamespace = "mine", []string{"a", "b"}, "all"
+				o.namespace, o.watch.namespaces, o.clusterNamespace = "mine", []string{"a", "b"}, "all"
 				o.sourceTimeout, o.workers, o.jobWorkers, o.tokenLife = 2*time.Second, 9, 8, 2*time.Hour
 			},
 		},
@@ -173,7 +177,7 @@ func TestOptionsFromTheEnvironment(t *testing.T) {
 				t.Errorf("faults (-want +got):\n%s", diff)
 			}
 			got.envFaults = nil
-			if diff := cmp.Diff(*want, *got, cmp.AllowUnexported(options{}, webhookOptions{}, lease{})); diff != "" {
+			if diff := cmp.Diff(*want, *got, unexported); diff != "" {
 				t.Errorf("options (-want +got):\n%s", diff)
 			}
 		})
@@ -211,8 +215,8 @@ func TestOptionsValidate(t *testing.T) {
 		{"a host where an IP address is needed", []string{"--bind-address=localhost"}, []string{`--bind-address is "localhost", which is not an IP address`}},
 		{"no secure port", []string{"--secure-port=0"}, []string{"--secure-port is 0, which is not between 1 and 65535"}},
 		{"a secure port beyond all ports", []string{"--secure-port=65536"}, []string{"--secure-port is 65536, which is not between 1 and 65535"}},
-		{"a certificate without its key", []string{"--tls-cert-file=a"}, []string{"--tls-cert-file and --tls-private-key-file go together: one of them is missing"}},
-		{"a key without its certificate", []string{"--tls-private-key-file=a"}, []string{"--tls-cert-file and --tls-private-key-file go together: one of them is missing"}},
+		{"a certificate without its key", []string{"--tls-cert-file=options.go"}, []string{"--tls-cert-file and --tls-private-key-file go together: one of them is missing"}},
+		{"a key without its certificate", []string{"--tls-private-key-file=options.go"}, []string{"--tls-cert-file and --tls-private-key-file go together: one of them is missing"}},
 		{"no deadline", []string{"--source-timeout=0s"}, []string{"--source-timeout is 0s: every call needs a deadline above 0"}},
 		{"a token that lives too short", []string{"--bound-token-expiry=59m"}, []string{"--bound-token-expiry is 59m0s, which is not between 1h and 6h"}},
 		{"a token that lives too long", []string{"--bound-token-expiry=6h1s"}, []string{"--bound-token-expiry is 6h0m1s, which is not between 1h and 6h"}},
@@ -221,6 +225,14 @@ func TestOptionsValidate(t *testing.T) {
 		{"no webhooks", []string{"--webhook-port=-1"}, []string{"--webhook-port is -1, which is not between 0 and 65535"}},
 		{"a certificate that lives too short", []string{"--cert-validity=9s"}, []string{"--cert-validity is 9s, and at least 10s is needed"}},
 		{"a Service of no name", []string{"--webhooks-service-name="}, []string{`--webhooks-service-name is "": ` + validation.IsDNS1123Label("")[0]}},
+		{"a Service of external metrics of no name", []string{"--metrics-server-service-name="}, []string{`--metrics-server-service-name is "": ` + validation.IsDNS1123Label("")[0]}},
+		{"authorities that are not there", []string{"--client-ca-file=nowhere"}, []string{
+			"--client-ca-file: stat nowhere: no such file or directory (without it, the authorities that the cluster names count)",
+		}},
+		{"labels that select", []string{"--watch-label-selector=shard in (a, b),!old", "--watch-label-selector-for-triggerauth=shard"}, nil},
+		{"labels that do not", []string{"--watch-label-selector=a b"}, []string{
+			`--watch-label-selector is "a b", which selects no labels: unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt`,
+		}},
 		{"a Secret of a bad name", []string{"--cert-secret-name=A"}, []string{`--cert-secret-name is "A": ` + validation.IsDNS1123Subdomain("A")[0]}},
 		{"certificates in files that are not there", []string{"--webhook-port=9443", "--enable-cert-rotation=false", "--cert-dir=nowhere"}, []string{
 			"--cert-dir: stat nowhere/tls.crt: no such file or directory (--enable-cert-rotation has Freshet make a certificate)",
@@ -246,7 +258,7 @@ func TestOptionsValidate(t *testing.T) {
 func TestOptionsValidateAll(t *testing.T) {
 	o := parse(t, map[string]string{"KEDA_HTTP_DEFAULT_TIMEOUT": "3s"},
 		"--kubeconfig="+filepath.Join(t.TempDir(), "none"), "--metrics-bind-address=a", "--health-probe-bind-address=b", "--bind-address=c",
-		"--secure-port=-1", "--tls-cert-file=d", "--namespace=Not_A_Name", "--watch-namespaces=shop,Neither!", "--source-timeout=-1s",
+		"--secure-port=-1", "--tls-cert-file=options.go", "--namespace=Not_A_Name", "--watch-namespaces=shop,Neither!", "--source-timeout=-1s",
 		"--cluster-object-namespace=Nor_This", "--filepath-auth-root-path="+filepath.Join(t.TempDir(), "none"), "--bound-token-expiry=0s",
 		"--workers=-1", "--job-workers=-1", "--log-level=e", "--log-format=f")
 	faults := faultsOf(o)
@@ -268,19 +280,35 @@ func TestOptionsValidateAll(t *testing.T) {
 	}
 }
 
-func TestWebhookTLS(t *testing.T) {
+// TestServiceTLS: what Freshet's own servers accept is what sources are spoken to
+// with, unless it is said for itself.
+func TestServiceTLS(t *testing.T) {
+	const suite = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
 	for _, tt := range []struct {
-		env  map[string]string
-		want uint16
+		env     map[string]string
+		min     uint16
+		ciphers []uint16
 	}{
-		{nil, tls.VersionTLS12},
-		{map[string]string{"KEDA_HTTP_MIN_TLS_VERSION": "TLS13"}, tls.VersionTLS13},
-		{map[string]string{"KEDA_SERVICE_MIN_TLS_VERSION": "TLS13"}, tls.VersionTLS13},
+		{nil, tls.VersionTLS12, nil},
+		{map[string]string{"KEDA_HTTP_MIN_TLS_VERSION": "TLS13"}, tls.VersionTLS13, nil},
+		{map[string]string{"KEDA_SERVICE_MIN_TLS_VERSION": "TLS13"}, tls.VersionTLS13, nil},
+		{map[string]string{"KEDA_HTTP_TLS_CIPHER_LIST": suite}, tls.VersionTLS12, []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}},
+		{map[string]string{"KEDA_HTTP_TLS_CIPHER_LIST": "TLS_RSA_WITH_AES_128_CBC_SHA", "KEDA_SERVICE_TLS_CIPHER_LIST": suite},
+			tls.VersionTLS12, []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}},
 	} {
 		var c tls.Config
 		o := parse(t, tt.env)
-		if o.webhooks.tls(&c); c.MinVersion != tt.want || faultsOf(o) != nil {
-			t.Errorf("%v gives %x, %q", tt.env, c.MinVersion, faultsOf(o))
+		if o.serviceTLS.tls(&c); c.MinVersion != tt.min || !slices.Equal(c.CipherSuites, tt.ciphers) || faultsOf(o) != nil {
+			t.Errorf("%v gives %x, %x, %q", tt.env, c.MinVersion, c.CipherSuites, faultsOf(o))
+		}
+		served := adapterOptions(o, nil)
+		if served.MinTLS != tt.min || !slices.Equal(served.Ciphers, tt.ciphers) {
+			t.Errorf("%v gives external metrics %x, %x", tt.env, served.MinTLS, served.Ciphers)
+		}
+	}
+	for value, word := range map[string]string{"TLS_RSA_WITH_AES_128_CBC_SHA": "AES_128_GCM_SHA256, or TLS13", "RC4": `"RC4" is no suite`} {
+		if faults := faultsOf(parse(t, map[string]string{"KEDA_SERVICE_TLS_CIPHER_LIST": value})); len(faults) != 1 || !strings.Contains(faults[0], word) {
+			t.Errorf("the faults of %s are %q", value, faults)
 		}
 	}
 	if faults := faultsOf(parse(t, map[string]string{"KEDA_SERVICE_MIN_TLS_VERSION": "1.3"})); len(faults) != 1 || !strings.Contains(faults[0], "KEDA_SERVICE_MIN_TLS_VERSION") {
@@ -289,8 +317,8 @@ func TestWebhookTLS(t *testing.T) {
 }
 
 func TestTLSOptions(t *testing.T) {
-	if o := parse(t, map[string]string{"KEDA_HTTP_MIN_TLS_VERSION": "TLS13"}); o.minTLS != tls.VersionTLS13 || faultsOf(o) != nil {
-		t.Errorf("TLS13 is %x, %q", o.minTLS, faultsOf(o))
+	if o := parse(t, map[string]string{"KEDA_HTTP_MIN_TLS_VERSION": "TLS13"}); o.tls.min != tls.VersionTLS13 || faultsOf(o) != nil {
+		t.Errorf("TLS13 is %x, %q", o.tls.min, faultsOf(o))
 	}
 	if faults := faultsOf(parse(t, map[string]string{"KEDA_HTTP_MIN_TLS_VERSION": "1.3"})); len(faults) != 1 ||
 		!strings.Contains(faults[0], "KEDA_HTTP_MIN_TLS_VERSION") || !strings.Contains(faults[0], "TLS13") {

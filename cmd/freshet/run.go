@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -60,6 +59,7 @@ func run(ctx context.Context, o *options) error {
 	}
 	limitGarbage()
 	log := newLogger(os.Stderr, o)
+	o.tellIdle(log)
 	config, err := clusterConfig(o)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	webhooks, err := newWebhooks(mgr, o, log)
+	keeper, err := newCertificate(mgr, o, log)
 	if err != nil {
 		return err
 	}
@@ -95,21 +95,18 @@ func run(ctx context.Context, o *options) error {
 	}
 	book := &rules.Book{}
 	controllers, err := controller.Register(ctx, mgr, controller.Options{
-		Engine: engine, Store: readings, Rules: book, Leader: leader, Wakeups: wakeups, JobWakeups: jobWakeups, Jobs: jobs, Namespaces: o.watchNamespaces,
+		Engine: engine, Store: readings, Rules: book, Leader: leader, Wakeups: wakeups, JobWakeups: jobWakeups, Jobs: jobs, Namespaces: o.watch.namespaces,
 		Auth: auth.Options{
 			ClusterNamespace: o.clusterObjects(), OwnNamespace: o.namespace, RestrictSecrets: o.restrictSecrets,
 			FileRoot: o.authFiles, TokenLife: o.tokenLife, Timeout: o.sourceTimeout, Log: log,
 		},
 		Workers: o.workers, JobWorkers: o.jobWorkers, Build: metrics.Build{Version: buildVersion(), Commit: buildCommit()},
-		Webhooks: webhooks,
+		Webhooks: newWebhooks(o, keeper), Certificate: keeper,
 	})
 	if err != nil {
 		return err
 	}
-	adapter, err := metricsadapter.NewServer(metricsadapter.Options{
-		Kubeconfig: o.kubeconfig, BindAddress: net.ParseIP(o.adapterAddress), Port: o.adapterPort,
-		CertFile: o.certFile, KeyFile: o.keyFile,
-	}, metricsadapter.NewProvider(readings, kedav1alpha1.LabelScaledObjectName).By(book))
+	adapter, err := metricsadapter.NewServer(adapterOptions(o, keeper), metricsadapter.NewProvider(readings, kedav1alpha1.LabelScaledObjectName).By(book))
 	if err != nil {
 		return err
 	}

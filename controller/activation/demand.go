@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	"github.com/freshet-io/freshet/controller/horizontal"
 )
 
 // demand is the count that a workload leaves idle for, and one clause on why:
@@ -25,7 +25,7 @@ func demand(spec Spec, triggers []Trigger, replicas int32) (int32, string) {
 			want, by = asked, t.Metric
 		}
 	}
-	limit := upLimit(base, spec.Behavior)
+	limit := horizontal.UpFrom(base, spec.Behavior)
 	switch {
 	case by == "":
 		return min(want, spec.Max), fmt.Sprintf("up to the minimum of %d", base)
@@ -49,48 +49,4 @@ func asks(t Trigger, base int32) int32 {
 		n *= float64(base)
 	}
 	return int32(min(math.Ceil(n), math.MaxInt32))
-}
-
-// upLimit is how far the HPA's scale-up rules let base grow at once. A
-// stabilization window holds the HPA at base while it lasts.
-func upLimit(base int32, behavior *autoscalingv2.HorizontalPodAutoscalerBehavior) int32 {
-	rules := autoscalingv2.HPAScalingRules{}
-	if behavior != nil && behavior.ScaleUp != nil {
-		rules = *behavior.ScaleUp
-	}
-	if rules.StabilizationWindowSeconds != nil && *rules.StabilizationWindowSeconds > 0 {
-		return base
-	}
-	selection := autoscalingv2.MaxChangePolicySelect
-	if rules.SelectPolicy != nil {
-		selection = *rules.SelectPolicy
-	}
-	if selection == autoscalingv2.DisabledPolicySelect {
-		return base
-	}
-	policies := rules.Policies
-	if len(policies) == 0 { // what Kubernetes fills in
-		policies = []autoscalingv2.HPAScalingPolicy{
-			{Type: autoscalingv2.PodsScalingPolicy, Value: 4},
-			{Type: autoscalingv2.PercentScalingPolicy, Value: 100},
-		}
-	}
-	limit := reach(base, policies[0])
-	for _, p := range policies[1:] {
-		if selection == autoscalingv2.MinChangePolicySelect {
-			limit = min(limit, reach(base, p))
-		} else {
-			limit = max(limit, reach(base, p))
-		}
-	}
-	return limit
-}
-
-// reach is how far one policy lets base grow in its period.
-func reach(base int32, p autoscalingv2.HPAScalingPolicy) int32 {
-	grown := float64(base) + float64(p.Value)
-	if p.Type == autoscalingv2.PercentScalingPolicy {
-		grown = math.Ceil(float64(base) * (1 + float64(p.Value)/100))
-	}
-	return int32(min(grown, math.MaxInt32))
 }

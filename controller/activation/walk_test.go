@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/horizontal"
 	"github.com/freshet-io/freshet/metricsadapter/fallback"
 )
 
@@ -168,7 +169,7 @@ func TestDecideEverywhere(t *testing.T) {
 			if d.Outcome != Activated || !anyStandsIn(s) {
 				return true
 			}
-			most := min(s.spec.Max, upLimit(max(1, s.spec.Min), s.spec.Behavior))
+			most := min(s.spec.Max, horizontal.UpFrom(max(1, s.spec.Min), s.spec.Behavior))
 			return *d.Replicas >= min(s.spec.Fallback.Count(s.state.Replicas), most)
 		}},
 		{"what holds inactive replicas up is a pause, a cooldown, a failure or a trigger that is not yet read", func(s situation, d Decision) bool {

@@ -36,8 +36,8 @@ type Counter interface {
 type Validator struct {
 	// Reader is the cache.
 	Reader client.Reader
-	// Watches tells whether Freshet looks after a namespace; nil is all of them.
-	Watches func(namespace string) bool
+	// Watches tells whether Freshet looks after an object; nil is all of them.
+	Watches func(kind, namespace string, labels map[string]string) bool
 	// Events records warnings on objects.
 	Events events.Recorder
 	// Counter counts reviews.

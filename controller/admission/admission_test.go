@@ -50,7 +50,8 @@ type world struct {
 	counted
 }
 
-func newWorld(t testing.TB, objects ...client.Object) *world {
+// newScheme knows the kinds that are reviewed and looked at.
+func newScheme(t testing.TB) *runtime.Scheme {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, kedav1alpha1.AddToScheme} {
@@ -58,15 +59,23 @@ func newWorld(t testing.TB, objects ...client.Object) *world {
 			t.Fatal(err)
 		}
 	}
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...)
-	builder.WithIndex(&kedav1alpha1.ScaledObject{}, scaledobject.TargetIndex, func(obj client.Object) []string {
-		ref := &obj.(*kedav1alpha1.ScaledObject).Spec.ScaleTargetRef
-		gvk, err := ref.GVK()
-		if err != nil {
-			return nil
-		}
-		return []string{scaledobject.TargetKey(gvk.Group, gvk.Kind, ref.Name)}
-	})
+	return scheme
+}
+
+// byTarget is the index of the controller of ScaledObjects.
+func byTarget(obj client.Object) []string {
+	ref := &obj.(*kedav1alpha1.ScaledObject).Spec.ScaleTargetRef
+	gvk, err := ref.GVK()
+	if err != nil {
+		return nil
+	}
+	return []string{scaledobject.TargetKey(gvk.Group, gvk.Kind, ref.Name)}
+}
+
+func newWorld(t testing.TB, objects ...client.Object) *world {
+	t.Helper()
+	builder := fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...)
+	builder.WithIndex(&kedav1alpha1.ScaledObject{}, scaledobject.TargetIndex, byTarget)
 	if err := addIndexes(t.Context(), builderIndexer{builder}); err != nil {
 		t.Fatal(err)
 	}

@@ -27,10 +27,10 @@ import (
 // what was wrong already: it is a warning then, so that somebody who sees to one
 // thing is not held up by another.
 func (v *Validator) review(ctx context.Context, k kind, req admission.Request) (admission.Response, error) {
-	if v.Watches != nil && req.Namespace != "" && !v.Watches(req.Namespace) {
+	if req.SubResource != "" || (req.Operation != admissionv1.Create && req.Operation != admissionv1.Update) {
 		return admission.Allowed(""), nil
 	}
-	if req.SubResource != "" || (req.Operation != admissionv1.Create && req.Operation != admissionv1.Update) {
+	if !v.watches(req) {
 		return admission.Allowed(""), nil
 	}
 	obj, err := decode(k, req, req.Object)
@@ -60,6 +60,23 @@ func (v *Validator) review(ctx context.Context, k kind, req admission.Request) (
 	faults, known := divide(found.Faults, before.Faults)
 	v.count(req, faults)
 	return answer(faults, append(known, found.Warnings...)), nil
+}
+
+// watches tells whether the object is looked after: one of somebody else's may be
+// what Freshet cannot read.
+func (v *Validator) watches(req admission.Request) bool {
+	if v.Watches == nil {
+		return true
+	}
+	var labelled struct {
+		Metadata struct {
+			Labels map[string]string `json:"labels"`
+		} `json:"metadata"`
+	}
+	if err := json.Unmarshal(req.Object.Raw, &labelled); err != nil {
+		labelled.Metadata.Labels = nil // the review tells of it
+	}
+	return v.Watches(req.Kind.Kind, req.Namespace, labelled.Metadata.Labels)
 }
 
 func decode(k kind, req admission.Request, raw runtime.RawExtension) (client.Object, error) {

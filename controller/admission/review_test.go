@@ -138,10 +138,17 @@ func TestWarnings(t *testing.T) {
 func TestNotLookedAt(t *testing.T) {
 	bad := scaled(t, "orders", "minReplicaCount: 101")
 	w := newWorld(t)
+	bad.Labels = map[string]string{"shard": "a"}
 	elsewhere := request(t, kedav1alpha1.KindScaledObject, bad, nil)
-	w.Watches = func(namespace string) bool { return namespace == "lab" }
-	w.expect(t, elsewhere)
-	w.Watches = func(namespace string) bool { return namespace == "shop" }
+	for _, place := range []string{"lab a", "shop b"} {
+		w.Watches = func(_, namespace string, labels map[string]string) bool {
+			return namespace+" "+labels["shard"] == place
+		}
+		w.expect(t, elsewhere)
+	}
+	w.Watches = func(kind, namespace string, labels map[string]string) bool {
+		return kind == kedav1alpha1.KindScaledObject && namespace == "shop" && labels["shard"] == "a"
+	}
 	w.expect(t, elsewhere, "maxReplicaCount")
 	deletion := request(t, kedav1alpha1.KindScaledObject, bad, bad)
 	deletion.Operation = admissionv1.Delete

@@ -1,9 +1,10 @@
-// Package certificates keeps the certificate that Freshet serves its webhooks
-// with: an authority and a certificate that it signed, in a Secret that all
-// replicas share, and the authority in what the API server is told to trust.
+// Package certificates keeps the certificate that Freshet serves its webhooks and
+// external metrics with: an authority and a certificate that it signed, in a Secret
+// that all replicas share, and the authority in what the API server is told to trust.
 //
 // issue.go decides, as a pure function of what the Secret holds and the time, what
-// it should hold; keeper.go makes it so, on every replica.
+// it should hold; keeper.go makes it so, on every replica; trust.go tells the API
+// server, and serving.go has what servers take.
 package certificates
 
 import (

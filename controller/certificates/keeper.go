@@ -3,14 +3,11 @@ package certificates
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,6 +28,9 @@ type Options struct {
 	// Webhooks is the ValidatingWebhookConfiguration that is told whom to trust;
 	// "" leaves that to somebody else.
 	Webhooks string
+	// APIServices are told whom to trust too, as far as they are served by a Service
+	// that is among the Names.
+	APIServices []string
 	// Log says what changed and what failed.
 	Log *slog.Logger
 }
@@ -40,36 +40,24 @@ type Options struct {
 type Keeper struct {
 	Options
 
-	current atomic.Pointer[tls.Certificate]
-	// said is the last failure that was logged.
-	said string
+	current atomic.Pointer[serving]
+	// said is the last failure that was logged, and foreign what was said of
+	// APIServices that others serve.
+	said    string
+	foreign map[string]string
 	// settle is how long the API server may take to heed what it was told to trust.
 	settle time.Duration
+
+	listeners listeners
 }
 
 // New returns a Keeper that has no certificate yet.
-func New(o Options) *Keeper { return &Keeper{Options: o, settle: 2 * time.Second} }
+func New(o Options) *Keeper {
+	return &Keeper{Options: o, settle: 2 * time.Second, foreign: map[string]string{}}
+}
 
 // NeedLeaderElection is false: every replica serves.
 func (*Keeper) NeedLeaderElection() bool { return false }
-
-// Certificate is what to serve with. The error is that there is none yet.
-func (k *Keeper) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if c := k.current.Load(); c != nil {
-		return c, nil
-	}
-	return nil, errors.New("there is no certificate yet")
-}
-
-// Expires is when the certificate that is served expires, in seconds since 1970;
-// not ok while there is none.
-func (k *Keeper) Expires() (unix float64, ok bool) {
-	c := k.current.Load()
-	if c == nil {
-		return 0, false
-	}
-	return float64(c.Leaf.NotAfter.Unix()), true
-}
 
 // Start looks at the Secret now and then, until ctx ends. A failure is logged
 // once and tried again: without a certificate nothing else is worse off.
@@ -82,7 +70,7 @@ func (k *Keeper) Start(ctx context.Context) error {
 			wait = min(retry, period)
 			if text := err.Error(); text != k.said && ctx.Err() == nil {
 				k.said = text
-				k.Log.Error("keeping the certificate of webhooks", "error", text)
+				k.Log.Error("keeping the certificate", "error", text)
 			}
 		} else {
 			k.said = ""
@@ -106,7 +94,7 @@ func (k *Keeper) tend(ctx context.Context, now time.Time) error {
 	old := k.current.Load()
 	changed, err := k.trust(ctx, held.authorities)
 	switch {
-	case err != nil && old != nil && now.Before(old.Leaf.NotAfter):
+	case err != nil && old != nil && now.Before(old.tls.Leaf.NotAfter):
 		return err // go on as before: the new one may not be trusted yet
 	case changed && old != nil:
 		select {
@@ -114,9 +102,9 @@ func (k *Keeper) tend(ctx context.Context, now time.Time) error {
 		case <-time.After(k.settle):
 		}
 	}
-	if old == nil || !bytes.Equal(old.Leaf.Raw, held.serving.Leaf.Raw) {
-		k.current.Store(held.serving)
-		k.Log.Info("serving webhooks with a new certificate", "until", held.serving.Leaf.NotAfter)
+	if old == nil || !bytes.Equal(old.tls.Leaf.Raw, held.serving.Leaf.Raw) {
+		k.serve(held)
+		k.Log.Info("serving with a new certificate", "until", held.serving.Leaf.NotAfter)
 	}
 	return err
 }
@@ -163,36 +151,4 @@ func (k *Keeper) secret(ctx context.Context, now time.Time) (*contents, error) {
 		}
 	}
 	return nil, fmt.Errorf("writing Secret %s: others write it all the time", k.Secret)
-}
-
-// trust tells the API server whom to trust, and whether it had to be told. A
-// configuration that is not there is no failure: it may come later.
-func (k *Keeper) trust(ctx context.Context, authorities []byte) (changed bool, err error) {
-	if k.Webhooks == "" {
-		return false, nil
-	}
-	var config admissionregistrationv1.ValidatingWebhookConfiguration
-	if err := k.Client.Get(ctx, client.ObjectKey{Name: k.Webhooks}, &config); err != nil {
-		if apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		return false, fmt.Errorf("reading ValidatingWebhookConfiguration %s: %w", k.Webhooks, err)
-	}
-	before := config.DeepCopy()
-	for i := range config.Webhooks {
-		if c := &config.Webhooks[i].ClientConfig; !bytes.Equal(c.CABundle, authorities) {
-			c.CABundle, changed = authorities, true
-		}
-	}
-	if !changed {
-		return false, nil
-	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := k.Client.Patch(ctx, &config, patch); err != nil {
-		if apierrors.IsConflict(err) {
-			return k.trust(ctx, authorities)
-		}
-		return false, fmt.Errorf("telling ValidatingWebhookConfiguration %s whom to trust: %w", k.Webhooks, err)
-	}
-	return true, nil
 }

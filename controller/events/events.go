@@ -41,6 +41,18 @@ const (
 	JobCreateFailed          = "KEDAJobCreateFailed"
 )
 
+// Reasons of events on authentications.
+const (
+	TriggerAuthenticationAdded          = "TriggerAuthenticationAdded"
+	TriggerAuthenticationUpdated        = "TriggerAuthenticationUpdated"
+	TriggerAuthenticationDeleted        = "TriggerAuthenticationDeleted"
+	TriggerAuthenticationFailed         = "TriggerAuthenticationFailed"
+	ClusterTriggerAuthenticationAdded   = "ClusterTriggerAuthenticationAdded"
+	ClusterTriggerAuthenticationUpdated = "ClusterTriggerAuthenticationUpdated"
+	ClusterTriggerAuthenticationDeleted = "ClusterTriggerAuthenticationDeleted"
+	ClusterTriggerAuthenticationFailed  = "ClusterTriggerAuthenticationFailed"
+)
+
 // Actions of events: what Freshet was doing.
 const (
 	actionReconcile = "Reconcile"

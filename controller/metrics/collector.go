@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers"
 	"github.com/freshet-io/freshet/scalers/poll"
@@ -55,6 +56,7 @@ type Collector struct {
 	build  Build
 	store  *store.Store
 	engine *poll.Engine
+	rules  *rules.Book
 	reader client.Reader
 }
 
@@ -66,8 +68,8 @@ type Build struct {
 
 // NewCollector returns a Collector that counts objects with reader, which
 // should be a cache.
-func NewCollector(b Build, s *store.Store, e *poll.Engine, reader client.Reader) *Collector {
-	return &Collector{build: b, store: s, engine: e, reader: reader}
+func NewCollector(b Build, s *store.Store, e *poll.Engine, book *rules.Book, reader client.Reader) *Collector {
+	return &Collector{build: b, store: s, engine: e, rules: book, reader: reader}
 }
 
 // Describe sends nothing: the collector is not checked, since what it sends
@@ -78,6 +80,7 @@ func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(ch, buildInfo, 1, c.build.Version, c.build.Commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	c.collectTriggers(ch)
+	c.collectFormulas(ch)
 	c.collectObjects(ch)
 	c.collectScaling(ch)
 	size := c.engine.Size()
@@ -88,6 +91,14 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 
 func gauge(ch chan<- prometheus.Metric, desc *prometheus.Desc, v float64, labels ...string) {
 	ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, labels...)
+}
+
+// truth is 1 for yes and 0 for no.
+func truth(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 func counter(ch chan<- prometheus.Metric, desc *prometheus.Desc, v float64, labels ...string) {
@@ -113,10 +124,7 @@ func (c *Collector) collectTriggers(ch chan<- prometheus.Metric) {
 		if !r.Known() {
 			continue
 		}
-		active := 0.0
-		if r.Active {
-			active = 1
-		}
+		active := truth(r.Active)
 		for _, m := range seriesOf(slot, r) {
 			labels := labelsOf(m.Name)
 			gauge(ch, scalerLatency, r.Took.Seconds(), labels...)
@@ -187,11 +195,7 @@ func (c *Collector) collectObjects(ch chan<- prometheus.Metric) {
 		for i := range objects.Items {
 			so := &objects.Items[i]
 			counts[[2]string{"scaled_object", so.Namespace}]++
-			paused := 0.0
-			if so.Paused() {
-				paused = 1
-			}
-			gauge(ch, objectPaused, paused, so.Namespace, so.Name)
+			gauge(ch, objectPaused, truth(so.Paused()), so.Namespace, so.Name)
 		}
 	}
 	var scaledJobs kedav1alpha1.ScaledJobList

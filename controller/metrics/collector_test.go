@@ -48,7 +48,7 @@ var at = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 // triggers were read in every way that a read can go.
 func newCollector(t *testing.T) *Collector {
 	t.Helper()
-	return NewCollector(Build{Version: "v1.2.3", Commit: "abc"}, newStore(), newEngine(), newReader(t))
+	return NewCollector(Build{Version: "v1.2.3", Commit: "abc"}, newStore(), newEngine(), nil, newReader(t))
 }
 
 func newStore() *store.Store {

@@ -42,11 +42,7 @@ func (c *Collector) collectScaling(ch chan<- prometheus.Metric) {
 	if err := c.reader.List(ctx, &objects, client.UnsafeDisableDeepCopy); err == nil {
 		for i := range objects.Items {
 			so := &objects.Items[i]
-			ready := 0.0
-			if so.Status.Conditions.Get(kedav1alpha1.ConditionReady).IsTrue() {
-				ready = 1
-			}
-			gauge(ch, objectReady, ready, so.Namespace, so.Name)
+			gauge(ch, objectReady, truth(so.Status.Conditions.Get(kedav1alpha1.ConditionReady).IsTrue()), so.Namespace, so.Name)
 			gauge(ch, objectInterval, so.PollingInterval().Seconds(), so.Namespace, so.Name)
 		}
 	}

@@ -9,9 +9,9 @@
 // them: where none does, take that right away. On authentications it is said who uses
 // them, and a finalizer of the operator that was there before is removed.
 //
-// The certificate of webhooks is kept in a Secret of Freshet's own namespace, and
-// the configuration of its own webhooks is told to trust it. LimitRanges say what
-// containers request by default.
+// The certificate of webhooks and external metrics is kept in a Secret of Freshet's
+// own namespace, and the configuration of its own webhooks and its APIService are told
+// to trust it. LimitRanges say what containers request by default.
 //
 // Jobs are made, watched and deleted for ScaledJobs. They are owned by their
 // ScaledJob, for which some clusters ask the right to write its finalizers.
@@ -36,3 +36,4 @@ package permissions
 // +kubebuilder:rbac:groups="",namespace=freshet,resources=secrets,verbs=create
 // +kubebuilder:rbac:groups="",namespace=freshet,resources=secrets,resourceNames=kedaorg-certs,verbs=get;update
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations,resourceNames=keda-admission,verbs=get;update;patch
+// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1beta1.external.metrics.k8s.io,verbs=get;update;patch

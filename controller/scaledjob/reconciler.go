@@ -119,7 +119,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	sj := &kedav1alpha1.ScaledJob{}
 	if err := r.Client.Get(ctx, req.NamespacedName, sj); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.tellDeleted(key)
+			r.tellDeleted(ctx, key)
 			r.forget(key)
 			r.Jobs.Forget(req.NamespacedName, time.Now())
 			return ctrl.Result{}, nil

@@ -105,12 +105,19 @@ func (r *Reconciler) release(ctx context.Context, sj *kedav1alpha1.ScaledJob) er
 	return nil
 }
 
-// tellDeleted records that an object is gone that this replica owned.
-func (r *Reconciler) tellDeleted(key poll.Key) {
+// tellDeleted records that an object is gone that this replica owned, unless it is only
+// not looked after any more.
+func (r *Reconciler) tellDeleted(ctx context.Context, key poll.Key) {
 	r.mu.Lock()
 	o := r.objects[key]
 	r.mu.Unlock()
 	if o == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	name := client.ObjectKey{Namespace: key.Namespace, Name: key.Name}
+	if err := r.Live.Get(ctx, name, &kedav1alpha1.ScaledJob{}); !apierrors.IsNotFound(err) {
 		return
 	}
 	r.Events.Warn(&kedav1alpha1.ScaledJob{

@@ -32,23 +32,18 @@ type uncounted struct{ error }
 // Unwrap returns what happened.
 func (u uncounted) Unwrap() error { return u.error }
 
-// adopt marks a new object with the finalizer and the label that external
-// metrics are found by.
+// adopt marks an object that has replicas to restore with the finalizer. Others have
+// none: their HPA goes with them. See gone.go.
 func (r *Reconciler) adopt(ctx context.Context, so *kedav1alpha1.ScaledObject) error {
-	before := so.DeepCopy()
-	added := controllerutil.AddFinalizer(so, kedav1alpha1.Finalizer)
-	if so.Labels[kedav1alpha1.LabelScaledObjectName] != so.Name {
-		if so.Labels == nil {
-			so.Labels = map[string]string{}
-		}
-		so.Labels[kedav1alpha1.LabelScaledObjectName] = so.Name
-		added = true
+	if !so.RestoresReplicas() {
+		return nil
 	}
-	if !added {
+	before := so.DeepCopy()
+	if !controllerutil.AddFinalizer(so, kedav1alpha1.Finalizer) {
 		return nil
 	}
 	if err := r.Client.Patch(ctx, so, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-		return fmt.Errorf("adding finalizer and label: %w", err)
+		return fmt.Errorf("adding finalizer: %w", err)
 	}
 	return nil
 }

@@ -137,7 +137,7 @@ func TestFaults(t *testing.T) {
 			w.expectCondition("orders", kedav1alpha1.ConditionActive, metav1.ConditionUnknown, kedav1alpha1.ReasonUnknownState,
 				"Whether the triggers are active is not known")
 			w.expectEvents("Warning ScaledObjectCheckFailed: " + tc.message)
-			w.expectWrites("patch ScaledObject", "patch status of ScaledObject")
+			w.expectWrites("patch status of ScaledObject")
 			w.settle("orders")
 			w.expectEvents()
 			w.expectWrites()
@@ -204,12 +204,12 @@ func TestForbidden(t *testing.T) {
 func TestOutage(t *testing.T) {
 	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
 	down := errors.New("the server is down")
-	w.fail["apply HorizontalPodAutoscaler"] = down
+	w.fail["create HorizontalPodAutoscaler"] = down
 	if _, err := w.reconcile("orders"); !errors.Is(err, down) {
 		t.Errorf("the reconcile ends with %v, want %v", err, down)
 	}
 	w.expectCondition("orders", kedav1alpha1.ConditionReady, metav1.ConditionFalse, kedav1alpha1.ReasonScaledObjectCheckFailed,
-		"applying HPA keda-hpa-orders: the server is down")
+		"creating HPA keda-hpa-orders: the server is down")
 }
 
 func TestOlder(t *testing.T) {

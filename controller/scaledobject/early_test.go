@@ -17,7 +17,7 @@ func TestEarly(t *testing.T) {
 			if got := w.settle("orders").RequeueAfter; got != time.Minute {
 				t.Errorf("looks again after %s, want a minute", got)
 			}
-			w.expectWrites("patch ScaledObject", "apply HorizontalPodAutoscaler")
+			w.expectWrites("create HorizontalPodAutoscaler")
 			w.expectEvents()
 			if read {
 				w.read("orders", 0, 0)

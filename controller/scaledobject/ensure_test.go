@@ -6,8 +6,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/scalers/poll"
@@ -44,6 +46,7 @@ func TestHPAIsRestored(t *testing.T) {
 		}},
 		{"a label", func(h *autoscalingv2.HorizontalPodAutoscaler) { delete(h.Labels, kedav1alpha1.LabelScaledObjectName) }},
 	}
+	first := []string{"patch HorizontalPodAutoscaler"} // see TestHPALosesWhatIsNotAskedFor
 	for _, tc := range edits {
 		t.Run(tc.reason, func(t *testing.T) {
 			w.T = t
@@ -51,7 +54,8 @@ func TestHPAIsRestored(t *testing.T) {
 			w.change(hpa, func() { tc.edit(hpa) })
 			w.forgetPast()
 			w.settle("orders")
-			w.expectWrites("apply HorizontalPodAutoscaler")
+			w.expectWrites(append(first, "apply HorizontalPodAutoscaler")...)
+			first = nil
 			got := w.hpa("keda-hpa-orders")
 			if diff := cmp.Diff(want, got.Spec); diff != "" {
 				t.Errorf("spec (-want +got):\n%s", diff)
@@ -74,7 +78,7 @@ func TestHPAIsMadeAgain(t *testing.T) {
 	}
 	w.forgetPast()
 	w.settle("orders")
-	w.expectWrites("apply HorizontalPodAutoscaler")
+	w.expectWrites("create HorizontalPodAutoscaler")
 	if w.hpa("keda-hpa-orders") == nil {
 		t.Error("the HPA does not come back")
 	}
@@ -102,6 +106,48 @@ func TestHPAFollowsTheObject(t *testing.T) {
 	w.expectWrites("apply HorizontalPodAutoscaler")
 }
 
+// TestHPALosesWhatIsNotAskedFor: what an HPA was created with and is not asked for any
+// more goes, and what others set beside it stays. That it was created, and not applied,
+// is mended once.
+func TestHPALosesWhatIsNotAskedFor(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 1), newObject("orders", func(so *kedav1alpha1.ScaledObject) {
+		so.Labels = map[string]string{"team": "shop", "stage": "test"}
+	}))
+	w.settle("orders")
+	hpa := w.hpa("keda-hpa-orders")
+	hpa.Labels["theirs"] = "yes"
+	if err := w.client.Update(t.Context(), hpa, client.FieldOwner("others")); err != nil {
+		t.Fatal(err)
+	}
+	w.forgetPast()
+	for _, step := range []struct {
+		gone   string
+		writes []string
+	}{
+		{"team", []string{"patch HorizontalPodAutoscaler", "apply HorizontalPodAutoscaler"}},
+		{"stage", []string{"apply HorizontalPodAutoscaler"}},
+	} {
+		so := newObject("orders")
+		w.change(so, func() { delete(so.Labels, step.gone) })
+		w.settle("orders")
+		w.expectWrites(step.writes...)
+		if labels := w.hpa("keda-hpa-orders").Labels; labels[step.gone] != "" || labels["theirs"] != "yes" || labels[kedav1alpha1.LabelScaledObjectName] != "orders" {
+			t.Errorf("without the label %s of the object the HPA has %v", step.gone, labels)
+		}
+	}
+}
+
+// TestHPAIsThereAlready: an HPA that the cache does not know yet is no fault.
+func TestHPAIsThereAlready(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 1), newObject("orders"))
+	w.fail["create HorizontalPodAutoscaler"] = apierrors.NewAlreadyExists(autoscalingv2.Resource("horizontalpodautoscalers"), "keda-hpa-orders")
+	if got := w.settle("orders").RequeueAfter; got != conflictRecheck {
+		t.Errorf("it is looked at again after %s, want %s", got, conflictRecheck)
+	}
+	w.expectWrites("create HorizontalPodAutoscaler")
+	w.expectEvents()
+}
+
 // TestHPAIsRenamed: another name deletes the HPA of the old one.
 func TestHPAIsRenamed(t *testing.T) {
 	w := newWorld(t, newDeployment("orders", 1), newObject("orders"))
@@ -110,7 +156,7 @@ func TestHPAIsRenamed(t *testing.T) {
 	w.change(so, func() { named("mine")(so) })
 	w.forgetPast()
 	w.settle("orders")
-	w.expectWrites("delete HorizontalPodAutoscaler", "apply HorizontalPodAutoscaler", "patch status of ScaledObject")
+	w.expectWrites("delete HorizontalPodAutoscaler", "create HorizontalPodAutoscaler", "patch status of ScaledObject")
 	if w.hpa("keda-hpa-orders") != nil {
 		t.Error("the HPA of the old name is still there")
 	}

@@ -8,14 +8,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/scalers/poll"
 )
 
-func restores(so *kedav1alpha1.ScaledObject) {
-	so.Spec.Advanced = &kedav1alpha1.AdvancedConfig{RestoreToOriginalReplicaCount: true}
-}
+// fromBefore has the finalizer that another operator gives to every object.
+func fromBefore(so *kedav1alpha1.ScaledObject) { so.Finalizers = []string{kedav1alpha1.Finalizer} }
 
 // deleting returns a world in which the object, which took its Deployment from
 // 2 replicas to 7, is being deleted.
@@ -32,35 +32,66 @@ func deleting(t *testing.T, edits ...func(*kedav1alpha1.ScaledObject)) *world {
 	return w
 }
 
-// outlast reconciles the object again and again, each time after the grace that an
-// HPA's last sync is given.
+// outlast reconciles the object again and again, each time after the time that it asks
+// for, until nothing is waited for.
 func (w *world) outlast(name string) error {
-	for {
+	for range 10 {
 		result, err := w.reconcile(name)
 		if err != nil || result.RequeueAfter == 0 || result.RequeueAfter > hpaGrace {
 			return err
 		}
-		for key := range w.r.restored {
-			w.r.restored[key] = time.Now().Add(-hpaGrace)
+		for key, at := range w.r.restored {
+			w.r.restored[key] = at.Add(-result.RequeueAfter)
+		}
+	}
+	return errors.New("waited for ever")
+}
+
+// TestLastSyncOfTheHPA: what an HPA that was deleted writes after the replicas were
+// restored does not stay, however late that is within three seconds.
+func TestLastSyncOfTheHPA(t *testing.T) {
+	for _, looks := range []int{1, 2, 3} {
+		w := deleting(t, withRestore)
+		w.settle("orders") // deletes the HPA
+		for range looks {
+			if got := w.settle("orders").RequeueAfter; got <= 0 || got > hpaGrace {
+				t.Errorf("after the replicas are restored it is looked again after %s", got)
+			}
+			for key, at := range w.r.restored {
+				w.r.restored[key] = at.Add(-hpaGrace)
+			}
+		}
+		d := newDeployment("orders", 0)
+		w.change(d, func() { d.Spec.Replicas = new(int32(1)) })
+		if err := w.outlast("orders"); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.replicas("orders"); got != 2 || w.object("orders") != nil {
+			t.Errorf("the Deployment has %d replicas, want 2; the object is %v", got, w.object("orders"))
 		}
 	}
 }
 
-// TestLastSyncOfTheHPA: what an HPA that was deleted writes after the replicas were
-// restored does not stay.
-func TestLastSyncOfTheHPA(t *testing.T) {
-	w := deleting(t, restores)
-	w.settle("orders") // deletes the HPA
-	if got := w.settle("orders").RequeueAfter; got <= 0 || got > hpaGrace {
-		t.Errorf("after the replicas are restored it is looked again after %s", got)
+// TestRestoredReplicasAreSeenToStay: three seconds pass from the last write of the
+// original replicas, also in a process that did not write them.
+func TestRestoredReplicasAreSeenToStay(t *testing.T) {
+	r, now := &Reconciler{}, time.Now()
+	key := poll.Key{Name: "orders"}
+	for _, look := range []struct {
+		after    time.Duration
+		restored bool
+		want     time.Duration
+	}{
+		{0, true, hpaGrace}, {time.Second, false, hpaGrace}, {1500 * time.Millisecond, true, hpaGrace}, {2500 * time.Millisecond, false, hpaGrace},
+		{4 * time.Second, false, 500 * time.Millisecond}, {4500 * time.Millisecond, false, 0},
+		{5 * time.Second, false, hpaGrace}, {8 * time.Second, false, 0}, // anew, as a process that was just started
+	} {
+		if got := r.stays(key, look.restored, now.Add(look.after)); got != look.want {
+			t.Errorf("after %s: looked at again after %s, want %s", look.after, got, look.want)
+		}
 	}
-	d := newDeployment("orders", 0)
-	w.change(d, func() { d.Spec.Replicas = new(int32(1)) })
-	if err := w.outlast("orders"); err != nil {
-		t.Fatal(err)
-	}
-	if got := w.replicas("orders"); got != 2 || w.object("orders") != nil {
-		t.Errorf("the Deployment has %d replicas, want 2; the object is %v", got, w.object("orders"))
+	if len(r.restored) != 0 {
+		t.Errorf("still kept: %v", r.restored)
 	}
 }
 
@@ -75,9 +106,13 @@ func TestFinalize(t *testing.T) {
 		edits    []func(*kedav1alpha1.ScaledObject)
 		replicas int32
 		scaled   []int32
+		writes   []string
 	}{
-		{"the replicas stay as they are", nil, 7, nil},
-		{"the original replicas are restored", []func(*kedav1alpha1.ScaledObject){restores}, 2, []int32{2}},
+		{"the replicas stay as they are", nil, 7, nil, []string{"delete HorizontalPodAutoscaler"}},
+		{"the original replicas are restored", []func(*kedav1alpha1.ScaledObject){withRestore}, 2, []int32{2},
+			[]string{"delete HorizontalPodAutoscaler", "patch ScaledObject"}},
+		{"what another operator left is let go", []func(*kedav1alpha1.ScaledObject){fromBefore}, 7, nil,
+			[]string{"delete HorizontalPodAutoscaler", "patch ScaledObject"}},
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
@@ -85,7 +120,9 @@ func TestFinalize(t *testing.T) {
 			if err := w.outlast("orders"); err != nil {
 				t.Fatal(err)
 			}
-			w.expectWrites("delete HorizontalPodAutoscaler", "patch ScaledObject")
+			w.settle("orders") // sees it off
+			w.settle("orders")
+			w.expectWrites(tc.writes...)
 			w.expectEvents(stoppedEvent, deletedEvent)
 			w.expectScaled(tc.scaled...)
 			if got := w.replicas("orders"); got != tc.replicas {
@@ -100,6 +137,9 @@ func TestFinalize(t *testing.T) {
 			if got := w.r.Engine.Size(); got != (poll.Size{}) {
 				t.Errorf("the engine still holds %+v", got)
 			}
+			if len(w.r.gone.objects)+len(w.r.gone.told) > 0 {
+				t.Errorf("what is gone is not forgotten: %v", w.r.gone)
+			}
 		})
 	}
 }
@@ -107,7 +147,7 @@ func TestFinalize(t *testing.T) {
 // TestFinalizeWaitsForTheHPA: nothing is restored while a sync of the HPA that
 // was under way may still write.
 func TestFinalizeWaitsForTheHPA(t *testing.T) {
-	w := deleting(t, restores)
+	w := deleting(t, withRestore)
 	result, err := w.reconcile("orders")
 	if err != nil {
 		t.Fatal(err)
@@ -166,6 +206,17 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 			}
 		}, []string{"Warning ScaledObjectDeleted: The original replicas are not restored: scaling apps/v1.Deployment shop/orders: " +
 			`Scale.autoscaling "orders" is invalid`, stoppedEvent, deletedEvent}},
+		{"the HPA was renamed, which no status tells yet", func(w *world) {
+			hpa := w.hpa("keda-hpa-orders")
+			hpa.Name, hpa.ResourceVersion = "orders-hpa", ""
+			if err := w.client.Create(w.Context(), hpa); err != nil {
+				w.Fatal(err)
+			}
+			so := w.object("orders")
+			w.change(so, func() {
+				so.Spec.Advanced.HorizontalPodAutoscalerConfig = &kedav1alpha1.HorizontalPodAutoscalerConfig{Name: "orders-hpa"}
+			})
+		}, []string{stoppedEvent, deletedEvent}},
 		{"its triggers are broken", func(w *world) {
 			so := w.object("orders")
 			w.change(so, func() { so.Spec.Triggers[0].Type = "drawer" })
@@ -173,7 +224,7 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
-			w := deleting(t, restores)
+			w := deleting(t, withRestore)
 			tc.do(w)
 			if err := w.outlast("orders"); err != nil {
 				t.Fatal(err)
@@ -181,6 +232,9 @@ func TestFinalizeIsNotHeldUp(t *testing.T) {
 			w.expectEvents(tc.events...)
 			if w.object("orders") != nil {
 				t.Error("the object is still there")
+			}
+			if w.hpa("keda-hpa-orders") != nil || w.hpa("orders-hpa") != nil {
+				t.Error("an HPA is still there")
 			}
 		})
 	}
@@ -199,7 +253,7 @@ func TestFinalizeIsTriedAgain(t *testing.T) {
 	}
 	for _, tc := range cases {
 		t.Run(tc.reason, func(t *testing.T) {
-			w := deleting(t, restores)
+			w := deleting(t, withRestore)
 			tc.spoil(w)
 			if err := w.outlast("orders"); !errors.Is(err, down) {
 				t.Errorf("the reconcile ends with %v, want %v", err, down)
@@ -246,7 +300,7 @@ func TestFinalizeLeavesOthers(t *testing.T) {
 
 // TestFinalizePaused: an object that is paused is let go as any other.
 func TestFinalizePaused(t *testing.T) {
-	w := deleting(t, restores, withAnnotation(kedav1alpha1.AnnotationPaused, "true"))
+	w := deleting(t, withRestore, withAnnotation(kedav1alpha1.AnnotationPaused, "true"))
 	if err := w.outlast("orders"); err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +313,7 @@ func TestFinalizePaused(t *testing.T) {
 // TestFinalizeNeverReconciled: an object that was never seen before knows no
 // original count.
 func TestFinalizeNeverReconciled(t *testing.T) {
-	w := newWorld(t, newDeployment("orders", 2), newObject("orders", restores, func(so *kedav1alpha1.ScaledObject) {
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders", withRestore, func(so *kedav1alpha1.ScaledObject) {
 		so.Finalizers = []string{kedav1alpha1.Finalizer}
 		so.DeletionTimestamp = &metav1.Time{Time: deployed.Time}
 	}))
@@ -273,7 +327,7 @@ func TestFinalizeNeverReconciled(t *testing.T) {
 // TestFinalizeWithoutStatus: the HPA goes also when its name did not get into
 // the status.
 func TestFinalizeWithoutStatus(t *testing.T) {
-	w := deleting(t)
+	w := deleting(t, fromBefore)
 	so := w.object("orders")
 	so.Status = kedav1alpha1.ScaledObjectStatus{}
 	if err := w.client.Status().Update(t.Context(), so); err != nil {
@@ -282,5 +336,109 @@ func TestFinalizeWithoutStatus(t *testing.T) {
 	w.settle("orders")
 	if w.hpa("keda-hpa-orders") != nil {
 		t.Error("the HPA is still there")
+	}
+}
+
+// TestFollowedAtOnce: an object that takes the name of one that is gone gets an HPA of
+// its own, whether or not the end of the other was told before.
+func TestFollowedAtOnce(t *testing.T) {
+	for reason, told := range map[string]bool{"it was told": true, "it was not": false} {
+		t.Run(reason, func(t *testing.T) {
+			w := deleting(t)
+			if !told {
+				w.r.gone = departures{}
+			}
+			if err := w.client.Create(t.Context(), newObject("orders", func(so *kedav1alpha1.ScaledObject) { so.UID = "second" })); err != nil {
+				t.Fatal(err)
+			}
+			w.settle("orders")
+			hpa := w.hpa("keda-hpa-orders")
+			if hpa == nil || len(hpa.OwnerReferences) != 1 || hpa.OwnerReferences[0].UID != "second" {
+				t.Fatalf("the second object has no HPA of its own: %+v", hpa)
+			}
+			if ready := w.object("orders").Status.Conditions.Get(kedav1alpha1.ConditionReady); ready.IsFalse() {
+				t.Errorf("it is not ready: %s", ready.Message)
+			}
+			w.forgetPast()
+			w.settle("orders")
+			w.expectWrites()
+			w.expectEvents()
+		})
+	}
+}
+
+// TestGoneIsSeenOffByItsOwner: a replica that does not own an object that is gone
+// writes nothing, and forgets it.
+func TestGoneIsSeenOffByItsOwner(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders"))
+	w.settle("orders")
+	w.restart(poll.NewLeader("that"))
+	w.settle("orders")
+	if err := w.client.Delete(t.Context(), newObject("orders")); err != nil {
+		t.Fatal(err)
+	}
+	w.forgetPast()
+	w.settle("orders")
+	w.expectWrites()
+	w.expectEvents()
+	if len(w.r.gone.objects) > 0 {
+		t.Error("it is not forgotten")
+	}
+}
+
+// TestGoneIsTriedAgain: the HPA of an object that is gone is deleted once the server
+// is there again.
+func TestGoneIsTriedAgain(t *testing.T) {
+	w := deleting(t)
+	down := errors.New("the server is down")
+	w.fail["delete HorizontalPodAutoscaler"] = down
+	if _, err := w.reconcile("orders"); !errors.Is(err, down) {
+		t.Errorf("the reconcile ends with %v, want %v", err, down)
+	}
+	w.expectEvents()
+	clear(w.fail)
+	w.settle("orders")
+	w.expectEvents(stoppedEvent, deletedEvent)
+	if w.hpa("keda-hpa-orders") != nil {
+		t.Error("the HPA is still there")
+	}
+}
+
+// TestGoneWithForeignFinalizer: an object that only others held back is seen off when
+// it is gone, and not before.
+func TestGoneWithForeignFinalizer(t *testing.T) {
+	w := deleting(t, func(so *kedav1alpha1.ScaledObject) { so.Finalizers = []string{"example.com/mine"} })
+	w.settle("orders")
+	w.expectWrites()
+	w.expectEvents()
+	so := w.object("orders")
+	before := so.DeepCopy()
+	so.Finalizers = nil
+	if err := w.client.Patch(t.Context(), so, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	w.forgetPast()
+	w.settle("orders")
+	w.expectWrites("delete HorizontalPodAutoscaler")
+	w.expectEvents(stoppedEvent, deletedEvent)
+}
+
+// TestNotGoneButNotSelected: an object that leaves the cache for its labels is forgotten
+// there, and keeps all that it has.
+func TestNotGoneButNotSelected(t *testing.T) {
+	w := newWorld(t, newDeployment("orders", 2), newObject("orders"))
+	w.settle("orders")
+	w.r.keepGone(w.object("orders"))
+	w.forgetPast()
+	if err := w.r.seeOff(t.Context(), client.ObjectKeyFromObject(newObject("orders"))); err != nil {
+		t.Fatal(err)
+	}
+	w.expectWrites()
+	w.expectEvents()
+	if w.hpa("keda-hpa-orders") == nil || len(w.r.gone.objects) > 0 {
+		t.Error("the HPA is deleted, or the object not forgotten")
+	}
+	if len(w.r.Store.Object(Key(client.ObjectKeyFromObject(newObject("orders"))))) > 0 {
+		t.Error("its triggers are still known")
 	}
 }

@@ -15,8 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
@@ -25,13 +23,9 @@ import (
 	"github.com/freshet-io/freshet/scalers"
 )
 
-const (
-	// fieldOwner is who applies HPAs.
-	fieldOwner = client.FieldOwner("freshet")
-	// appliedAnnotation holds a hash of what was applied, so that an HPA is
-	// applied again only when that changes or somebody else changed the HPA.
-	appliedAnnotation = "freshet.io/applied"
-)
+// appliedAnnotation holds a hash of what was applied, so that an HPA is applied again
+// only when that changes or somebody else changed the HPA.
+const appliedAnnotation = "freshet.io/applied"
 
 // newHPA is the HPA of the object, in place of current, which may be nil. Broken
 // triggers are among its metrics, so that they keep it from scaling in. With rest it
@@ -224,7 +218,7 @@ func rests(so *kedav1alpha1.ScaledObject, outcome activation.Outcome, replicas i
 	return current.Spec.MaxReplicas < so.MinReplicas()
 }
 
-// ensureHPA applies the HPA when it is not as it should be, and removes the one
+// ensureHPA writes the HPA when it is not as it should be, and removes the one
 // the object had under another name. It returns the HPA as the cache has it,
 // which is nil right after its creation.
 func (r *Reconciler) ensureHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, gvkr kedav1alpha1.GroupVersionKindResource, triggers []*trigger, outcome activation.Outcome, replicas int32) (*autoscalingv2.HorizontalPodAutoscaler, error) {
@@ -241,15 +235,11 @@ func (r *Reconciler) ensureHPA(ctx context.Context, so *kedav1alpha1.ScaledObjec
 	if current != nil && upToDate(current, desired) {
 		return current, nil
 	}
-	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(desired)
-	if err != nil {
-		return nil, fmt.Errorf("encoding HPA %s: %w", desired.Name, err)
+	if current == nil {
+		return nil, r.createHPA(ctx, desired)
 	}
-	unstructured.RemoveNestedField(fields, "status")
-	unstructured.RemoveNestedField(fields, "metadata", "creationTimestamp")
-	apply := client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: fields})
-	if err := r.Client.Apply(ctx, apply, fieldOwner, client.ForceOwnership); err != nil {
-		return nil, fmt.Errorf("applying HPA %s: %w", desired.Name, err)
+	if err := r.applyHPA(ctx, desired); err != nil {
+		return nil, err
 	}
 	return current, nil
 }
@@ -266,10 +256,24 @@ func (r *Reconciler) ownHPA(ctx context.Context, so *kedav1alpha1.ScaledObject, 
 		return nil, fmt.Errorf("reading HPA %s: %w", name, err)
 	case metav1.IsControlledBy(&hpa, so), so.TransfersHPAOwnership() && metav1.GetControllerOf(&hpa) == nil:
 		return &hpa, nil
+	case outlives(&hpa, so):
+		err := r.Client.Delete(ctx, &hpa, client.Preconditions{UID: &hpa.UID})
+		if client.IgnoreNotFound(err) != nil {
+			return nil, fmt.Errorf("deleting HPA %s of a former ScaledObject: %w", name, err)
+		}
+		return nil, nil
 	}
 	return nil, faultf("HPA %s exists and does not belong to this ScaledObject: delete it, choose another name in "+
 		"advanced.horizontalPodAutoscalerConfig.name, or take it over with the annotation %s: \"true\"",
 		name, kedav1alpha1.AnnotationTransferHPAOwnership)
+}
+
+// outlives tells whether the HPA is of an object that had the name of this one, is gone
+// by now, and was followed by this one before its HPA was collected.
+func outlives(hpa *autoscalingv2.HorizontalPodAutoscaler, so *kedav1alpha1.ScaledObject) bool {
+	owner := metav1.GetControllerOf(hpa)
+	return owner != nil && owner.Kind == kedav1alpha1.KindScaledObject && owner.Name == so.Name &&
+		owner.APIVersion == kedav1alpha1.GroupVersion.String() && owner.UID != so.UID
 }
 
 // upToDate tells whether current is what was applied for desired, and nobody
@@ -295,6 +299,18 @@ func addsTo(desired, current autoscalingv2.HorizontalPodAutoscalerSpec) bool {
 		return desired != nil && current != nil && len(desired.Policies) > 0 && len(current.Policies) > len(desired.Policies)
 	}
 	return more(desired.Behavior.ScaleUp, current.Behavior.ScaleUp) || more(desired.Behavior.ScaleDown, current.Behavior.ScaleDown)
+}
+
+// deleteHPAs deletes the HPA of the object, also under the name that it had before, and
+// tells whether there was one.
+func (r *Reconciler) deleteHPAs(ctx context.Context, so *kedav1alpha1.ScaledObject) (bool, error) {
+	any, err := r.deleteHPA(ctx, so, so.HPAName())
+	if old := so.Status.HpaName; err == nil && old != "" && old != so.HPAName() {
+		var deleted bool
+		deleted, err = r.deleteHPA(ctx, so, old)
+		any = any || deleted
+	}
+	return any, err
 }
 
 // deleteHPA deletes the HPA of that name if it is the object's, and tells

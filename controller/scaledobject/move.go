@@ -16,19 +16,12 @@ import (
 func (r *Reconciler) move(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target) (wait time.Duration, err error) {
 	if moved(so, tgt) {
 		if so.RestoresReplicas() {
-			name := so.Status.HpaName
-			if name == "" {
-				name = so.HPAName()
-			}
-			deleted, err := r.deleteHPA(ctx, so, name)
+			deleted, err := r.deleteHPAs(ctx, so)
 			if err != nil {
 				return 0, err
 			}
-			if deleted {
-				return hpaGrace, nil
-			}
-			if _, err := r.tryRestore(ctx, so, events.ScaledObjectCheckFailed); err != nil {
-				return 0, err
+			if wait, err := r.giveBack(ctx, so, deleted, events.ScaledObjectCheckFailed); err != nil || wait > 0 {
+				return wait, err
 			}
 		}
 		so.Status.OriginalReplicaCount = nil

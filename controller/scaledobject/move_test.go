@@ -40,6 +40,12 @@ func TestMoveRestores(t *testing.T) {
 	if got := w.replicas("orders"); got != 3 {
 		t.Errorf("the old target has %d replicas, want its original 3", got)
 	}
+	if got := w.object("orders").Status.ScaleTargetName; got != "orders" {
+		t.Errorf("the status is of %s before the replicas of the old target are seen to stay", got)
+	}
+	if err := w.outlast("orders"); err != nil {
+		t.Fatal(err)
+	}
 	status := w.object("orders").Status
 	if status.ScaleTargetName != "other" || status.OriginalReplicaCount == nil || *status.OriginalReplicaCount != 5 {
 		t.Errorf("the status has %s of %v replicas, want other of 5", status.ScaleTargetName, status.OriginalReplicaCount)
@@ -50,8 +56,9 @@ func TestMoveRestores(t *testing.T) {
 	if err := w.client.Delete(t.Context(), w.object("orders")); err != nil {
 		t.Fatal(err)
 	}
-	w.settle("orders")
-	w.settle("orders")
+	if err := w.outlast("orders"); err != nil {
+		t.Fatal(err)
+	}
 	if got := w.replicas("other"); got != 5 {
 		t.Errorf("after deletion the new target has %d replicas, want its own original 5", got)
 	}

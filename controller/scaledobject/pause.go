@@ -12,23 +12,20 @@ import (
 )
 
 // pause leaves the replicas alone, or sets those that the annotation asks for,
-// and removes the HPA meanwhile.
-func (r *Reconciler) pause(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target, replicas int32, now time.Time) error {
+// and removes the HPA meanwhile. before is the object as the API server has it.
+func (r *Reconciler) pause(ctx context.Context, before, so *kedav1alpha1.ScaledObject, tgt *target.Target, replicas int32, now time.Time) error {
 	wanted, err := so.PausedReplicas()
 	if err != nil {
 		return faultf("%v", err)
 	}
-	names := []string{so.HPAName()}
-	if old := so.Status.HpaName; old != "" && old != names[0] {
-		names = append(names, old)
-	}
-	for _, name := range names {
-		if _, err := r.deleteHPA(ctx, so, name); err != nil {
-			return err
-		}
+	if _, err := r.deleteHPAs(ctx, so); err != nil {
+		return err
 	}
 	so.Status.HpaName = ""
 	if wanted != nil && replicas != *wanted {
+		if err := r.keepOriginal(ctx, before, so, tgt); err != nil {
+			return err
+		}
 		live, err := tgt.Scale(ctx)
 		if err != nil {
 			return asFault(err)

@@ -39,7 +39,7 @@ func TestPause(t *testing.T) {
 
 	w.annotate("orders", kedav1alpha1.AnnotationPaused, "")
 	w.settle("orders")
-	w.expectEvents("Normal ScaledObjectUnpaused: ScaledObject is no longer paused", startedEvent, builtEvent)
+	w.expectEvents("Normal ScaledObjectUnpaused: ScaledObject is no longer paused", startedEvent)
 	w.expectCondition("orders", kedav1alpha1.ConditionPaused, metav1.ConditionFalse, kedav1alpha1.ReasonScaledObjectUnpaused, "Scaling is no longer paused")
 	if w.hpa("keda-hpa-orders") == nil {
 		t.Error("the HPA does not come back")

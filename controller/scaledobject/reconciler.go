@@ -1,7 +1,7 @@
 // Package scaledobject makes ScaledObjects happen. A reconcile goes through the
 // files of this package in order: triggers.go (decode and poll), then, on the
 // replica that owns the object, check.go, hpa.go, scale.go and status.go;
-// finalize.go is the way out and watch.go says what causes a reconcile.
+// finalize.go and gone.go are the way out and watch.go says what causes a reconcile.
 package scaledobject
 
 import (
@@ -62,12 +62,14 @@ type Reconciler struct {
 	seen map[client.ObjectKey]bool
 	// owned is since when this replica owns an object and reads it on schedule.
 	owned map[poll.Key]time.Time
-	// restored is when replicas of an object that is being deleted were restored.
+	// restored is since when the replicas that an object gives back are the original.
 	restored map[poll.Key]time.Time
 	// formulas are those that were compiled.
 	formulas map[poll.Key]*compiled
 	// unwritten are the last errors of writing objects that cannot be written.
 	unwritten map[client.ObjectKey]string
+	// gone are objects that were deleted.
+	gone departures
 }
 
 // Key is how the engine and the store know an object.
@@ -78,11 +80,15 @@ func Key(name client.ObjectKey) poll.Key {
 // Reconcile makes the world as the object wants it.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	defer r.markSeen(req.NamespacedName)
+	if err := r.seeOff(ctx, req.NamespacedName); err != nil {
+		return ctrl.Result{}, err
+	}
 	key := Key(req.NamespacedName)
 	so := &kedav1alpha1.ScaledObject{}
 	if err := r.Client.Get(ctx, req.NamespacedName, so); err != nil {
 		if apierrors.IsNotFound(err) {
 			r.forget(key)
+			r.forgetRestored(key)
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, fmt.Errorf("reading ScaledObject: %w", err)
@@ -152,9 +158,9 @@ func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.Scale
 		return 0, err
 	}
 	before := so.DeepCopy()
-	now := time.Now()
+	told, now := before.Status, time.Now()
 	so.Status.Conditions.Initialize(so.Generation, now)
-	recheck, err := r.progress(ctx, so, triggers, ru, now)
+	recheck, err := r.progress(ctx, before, so, triggers, ru, now)
 	var f *fault
 	switch {
 	case errors.Is(err, errEarly): // the first readings cause a reconcile
@@ -172,14 +178,14 @@ func (r *Reconciler) decideAndReport(ctx context.Context, so *kedav1alpha1.Scale
 	if statusErr != nil {
 		return 0, statusErr
 	}
-	r.tellWatch(before, so, triggers)
+	r.tellWatch(&told, so, triggers)
 	return recheck, err
 }
 
 // progress brings the object as far as it goes. The error is a *fault when the
 // user has to change something. recheck is when time alone may change the
-// outcome; 0 is never.
-func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules, now time.Time) (recheck time.Duration, err error) {
+// outcome; 0 is never. before is the object as the API server has it.
+func (r *Reconciler) progress(ctx context.Context, before, so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules, now time.Time) (recheck time.Duration, err error) {
 	early := r.early(so, triggers, now)
 	summarize(so, triggers)
 	if !early {
@@ -197,14 +203,20 @@ func (r *Reconciler) progress(ctx context.Context, so *kedav1alpha1.ScaledObject
 		return 0, err
 	}
 	if so.Paused() {
-		return 0, r.pause(ctx, so, tgt, replicas, now)
+		return 0, r.pause(ctx, before, so, tgt, replicas, now)
 	}
 	r.unpause(so, now)
 	if err := hopeless(so, triggers, ru); err != nil {
 		return 0, err
 	}
 	s := r.situation(so, triggers, ru, replicas, now)
-	hpa, err := r.ensureHPA(ctx, so, tgt.GVKR, triggers, s.decide(now).Outcome, replicas)
+	d := s.decide(now)
+	if so.RestoresReplicas() || (d.Replicas != nil && !early) {
+		if err := r.keepOriginal(ctx, before, so, tgt); err != nil {
+			return 0, err
+		}
+	}
+	hpa, err := r.ensureHPA(ctx, so, tgt.GVKR, triggers, d.Outcome, replicas)
 	if err != nil {
 		return 0, err
 	}

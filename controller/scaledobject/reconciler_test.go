@@ -28,9 +28,9 @@ func TestLife(t *testing.T) {
 		scaled []int32
 	}{
 		{
-			reason: "a new object gets its finalizer, label, HPA and status", do: func() {},
-			writes: []string{"patch ScaledObject", "apply HorizontalPodAutoscaler", "patch status of ScaledObject"},
-			events: []string{startedEvent, builtEvent},
+			reason: "a new object gets its HPA and status", do: func() {},
+			writes: []string{"create HorizontalPodAutoscaler", "patch status of ScaledObject"},
+			events: []string{startedEvent},
 		},
 		{
 			reason: "the queue was read, and is empty", do: func() { w.read("orders", 0, 0) },
@@ -99,8 +99,8 @@ func TestStatus(t *testing.T) {
 	w.read("orders", 1, 0)
 	w.settle("orders")
 	so := w.object("orders")
-	if so.Labels[kedav1alpha1.LabelScaledObjectName] != "orders" {
-		t.Errorf("the labels are %v, want %s", so.Labels, kedav1alpha1.LabelScaledObjectName)
+	if len(so.Labels) > 0 || len(so.Finalizers) > 0 {
+		t.Errorf("the object has the labels %v and the finalizers %v, want none", so.Labels, so.Finalizers)
 	}
 	got := so.Status
 	if got.LastActiveTime == nil || time.Since(got.LastActiveTime.Time) > time.Minute {
@@ -278,9 +278,7 @@ func TestWarningStands(t *testing.T) {
 func TestGone(t *testing.T) {
 	w := newWorld(t, newDeployment("orders", 0), newObject("orders"))
 	w.settle("orders")
-	so := w.object("orders")
-	w.change(so, func() { so.Finalizers = nil })
-	if err := w.client.Delete(t.Context(), so); err != nil {
+	if err := w.client.Delete(t.Context(), w.object("orders")); err != nil {
 		t.Fatal(err)
 	}
 	w.settle("orders")

@@ -153,22 +153,13 @@ type workload struct {
 	ref       kedav1alpha1.ScaleTarget
 }
 
-// Replicas is the count that it is asked to have.
-func (w *workload) Replicas(ctx context.Context) (int32, error) {
+// Look finds the count that it is asked to have, and how to count its ready pods.
+func (w *workload) Look(ctx context.Context) (replicas int32, ready func(context.Context) (int32, error), err error) {
 	t, err := w.targets.Resolve(w.namespace, &w.ref)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return t.Replicas(ctx)
-}
-
-// Ready is how many of its pods are ready.
-func (w *workload) Ready(ctx context.Context) (int32, error) {
-	t, err := w.targets.Resolve(w.namespace, &w.ref)
-	if err != nil {
-		return 0, err
-	}
-	return t.Ready(ctx, w.pods)
+	return t.Look(ctx, w.pods)
 }
 
 // formulaTrigger is what the formula says to the decision: one trigger.

@@ -257,16 +257,21 @@ func (r *Reconciler) reportNotes(so *kedav1alpha1.ScaledObject, triggers []*trig
 	}
 }
 
-// writeStatus writes the status if anything in it changed, and the object was
-// as the API server has it: what was concluded from an old one, such as the
-// original replicas, must not overwrite what was written since. The error is
-// then a conflict.
+// writeStatus writes the status if anything in it changed. That an object which is gone
+// has none is no error.
 func (r *Reconciler) writeStatus(ctx context.Context, before, so *kedav1alpha1.ScaledObject) error {
 	if equality.Semantic.DeepEqual(before.Status, so.Status) {
 		return nil
 	}
+	return client.IgnoreNotFound(r.patchStatus(ctx, before, so))
+}
+
+// patchStatus writes the status, if the object was as the API server has it: what was
+// concluded from an old one, such as the original replicas, must not overwrite what was
+// written since. The error is then a conflict.
+func (r *Reconciler) patchStatus(ctx context.Context, before, so *kedav1alpha1.ScaledObject) error {
 	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.Client.Status().Patch(ctx, so, patch); client.IgnoreNotFound(err) != nil {
+	if err := r.Client.Status().Patch(ctx, so, patch); err != nil {
 		return fmt.Errorf("writing status: %w", err)
 	}
 	return nil

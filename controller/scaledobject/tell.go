@@ -13,24 +13,30 @@ import (
 )
 
 // tellWatch records that the object begins or ceases to be scaled by its triggers,
-// and which of them are new. It compares what the status said before with what it
-// says now that it is written, so that a restart tells nothing again. While an
-// object is scaled it has an HPA, and its status names that.
-func (r *Reconciler) tellWatch(before, so *kedav1alpha1.ScaledObject, triggers []*trigger) {
-	was, is := before.Status.HpaName != "", so.Status.HpaName != ""
-	switch {
-	case !was && is:
-		r.Events.Started(so, "Started scalers watch")
-	case was && !is:
+// and which of them are new: in one event, since the recorder takes two of the same
+// reason for one that is repeated, and keeps the text of only one. It compares what
+// the status said before with what it says now that it is written, so that a restart
+// tells nothing again. While an object is scaled it has an HPA, and its status names
+// that.
+func (r *Reconciler) tellWatch(before *kedav1alpha1.ScaledObjectStatus, so *kedav1alpha1.ScaledObject, triggers []*trigger) {
+	was, is := before.HpaName != "", so.Status.HpaName != ""
+	if was && !is {
 		r.Events.Stopped(so, "Stopped scalers watch")
 	}
 	if !is {
 		return
 	}
+	var begun []string
+	if !was {
+		begun = append(begun, "Started scalers watch")
+	}
 	for _, t := range triggers {
-		if t.scaler != nil && (!was || !t.listed(&before.Status)) {
-			r.Events.Started(so, "Scaler "+t.spec.Type+" is built")
+		if t.scaler != nil && (!was || !t.listed(before)) {
+			begun = appendNew(begun, "Scaler "+t.spec.Type+" is built")
 		}
+	}
+	if len(begun) > 0 {
+		r.Events.Started(so, kedav1alpha1.SteadyMessage(strings.Join(begun, "; ")))
 	}
 }
 

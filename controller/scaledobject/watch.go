@@ -3,20 +3,17 @@ package scaledobject
 import (
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -51,7 +48,8 @@ func (r *Reconciler) Register(ctx context.Context, mgr ctrl.Manager) error {
 		Named("scaledobject").
 		For(&kedav1alpha1.ScaledObject{}, builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}, predicate.LabelChangedPredicate{}))).
-		Owns(&autoscalingv2.HorizontalPodAutoscaler{}, builder.WithPredicates(hpaChanged)).
+		Watches(&kedav1alpha1.ScaledObject{}, r.whenGone()).
+		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, byHPA(mgr), builder.WithPredicates(hpaChanged)).
 		Watches(&appsv1.Deployment{}, r.byTarget("apps", "Deployment"), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&appsv1.StatefulSet{}, r.byTarget("apps", "StatefulSet"), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&kedav1alpha1.TriggerAuthentication{}, handler.EnqueueRequestsFromMapFunc(r.byAuthentication),
@@ -100,32 +98,6 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		return err
 	}
 	return indexEnvironments(ctx, indexer)
-}
-
-// hpaChanged passes changes by hand, of the replicas, and of whether the HPA is
-// able to scale; the HPA's own bookkeeping does not matter.
-var hpaChanged = predicate.Funcs{
-	CreateFunc: func(event.CreateEvent) bool { return false }, // ours
-	UpdateFunc: func(e event.UpdateEvent) bool {
-		a, ok1 := e.ObjectOld.(*autoscalingv2.HorizontalPodAutoscaler)
-		b, ok2 := e.ObjectNew.(*autoscalingv2.HorizontalPodAutoscaler)
-		if !ok1 || !ok2 {
-			return true
-		}
-		return !equality.Semantic.DeepEqual(a.Spec, b.Spec) || a.Status.CurrentReplicas != b.Status.CurrentReplicas ||
-			scalingActive(a) != scalingActive(b) ||
-			!maps.Equal(a.Labels, b.Labels) || !maps.Equal(a.Annotations, b.Annotations) ||
-			!equality.Semantic.DeepEqual(a.OwnerReferences, b.OwnerReferences)
-	},
-}
-
-func scalingActive(hpa *autoscalingv2.HorizontalPodAutoscaler) string {
-	for _, c := range hpa.Status.Conditions {
-		if c.Type == autoscalingv2.ScalingActive {
-			return string(c.Status) + c.Reason
-		}
-	}
-	return ""
 }
 
 func (r *Reconciler) byTarget(group, kind string) handler.EventHandler {

@@ -13,7 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
@@ -247,6 +249,34 @@ func TestHPAChanged(t *testing.T) {
 	}
 	if !hpaChanged.Delete(event.DeleteEvent{Object: before}) {
 		t.Error("an HPA that is deleted does not cause a reconcile")
+	}
+}
+
+// TestHPAWaits: a change of an HPA's status lets everything else go first, and one by
+// hand does not.
+func TestHPAWaits(t *testing.T) {
+	type HPA = autoscalingv2.HorizontalPodAutoscaler
+	for reason, tc := range map[string]struct {
+		edit     func(*HPA)
+		priority int
+	}{
+		"the status": {func(h *HPA) { h.Status.CurrentReplicas = 4 }, handler.LowPriority},
+		"the spec":   {func(h *HPA) { h.Spec.MaxReplicas = 3 }, 0},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			queue := priorityqueue.New[reconcile.Request](reason)
+			defer queue.ShutDown()
+			before := hpaOf(t, newObject("orders"))
+			after := before.DeepCopy()
+			after.ResourceVersion = "8"
+			tc.edit(after)
+			byOwner := handler.EnqueueRequestForOwner(scheme, newMapper(), &kedav1alpha1.ScaledObject{}, handler.OnlyControllerOwner())
+			ownerOfHPA{byOwner}.Update(t.Context(), event.UpdateEvent{ObjectOld: before, ObjectNew: after}, queue)
+			request, priority, _ := queue.GetWithPriority()
+			if request.String() != "shop/orders" || priority != tc.priority {
+				t.Errorf("%s is reconciled with the priority %d, want shop/orders with %d", request, priority, tc.priority)
+			}
+		})
 	}
 }
 

@@ -53,7 +53,7 @@ var deployed = metav1.NewTime(time.Now().Add(-24 * time.Hour).Truncate(time.Seco
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
 	w := &world{T: t, events: &recorder{}, fail: map[string]error{}}
-	builder := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(newMapper()).
+	builder := fake.NewClientBuilder().WithScheme(scheme).WithReturnManagedFields().WithRESTMapper(newMapper()).
 		WithStatusSubresource(&kedav1alpha1.ScaledObject{}, &autoscalingv2.HorizontalPodAutoscaler{}).WithObjects(objects...).WithInterceptorFuncs(w.intercept())
 	if err := addIndexes(t.Context(), indexer{builder}); err != nil {
 		t.Fatal(err)
@@ -130,10 +130,17 @@ func (w *world) intercept() interceptor.Funcs {
 		return w.fail[verb]
 	}
 	return interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+			if err := note("create", obj); err != nil {
+				return err
+			}
+			return c.Create(ctx, obj, opts...)
+		},
 		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, patch client.Patch, opts ...client.PatchOption) error {
 			if err := note("patch", obj); err != nil {
 				return err
 			}
+			defer w.watchGone(obj)()
 			return c.Patch(ctx, obj, patch, opts...)
 		},
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, obj client.Object, patch client.Patch, opts ...client.SubResourcePatchOption) error {
@@ -152,8 +159,23 @@ func (w *world) intercept() interceptor.Funcs {
 			if err := note("delete", obj); err != nil {
 				return err
 			}
+			defer w.watchGone(obj)()
 			return c.Delete(ctx, obj, opts...)
 		},
+	}
+}
+
+// watchGone looks at a ScaledObject before something is done that may end it. What it
+// returns looks again, and tells the reconciler of the end, as its watch does.
+func (w *world) watchGone(obj client.Object) func() {
+	if kindOf(obj) != kedav1alpha1.KindScaledObject {
+		return func() {}
+	}
+	before := w.object(obj.GetName())
+	return func() {
+		if before != nil && w.object(before.Name) == nil {
+			w.r.keepGone(before)
+		}
 	}
 }
 

@@ -185,11 +185,11 @@ func TestMetricTypes(t *testing.T) {
 		"": 3, autoscalingv2.AverageValueMetricType: 3, autoscalingv2.ValueMetricType: 6,
 	} {
 		w := newWorld(t, newDeployment("orders", 0), newObject("orders", func(so *kedav1alpha1.ScaledObject) {
-			so.Spec.MinReplicaCount, so.Spec.IdleReplicaCount = new(int32(2)), new(int32(0))
+			so.Spec.MinReplicaCount, so.Spec.IdleReplicaCount = new(int32(3)), new(int32(0))
 			so.Spec.Triggers[0].MetricType = metricType
 		}))
 		w.settle("orders")
-		w.read("orders", 0, 15)
+		w.read("orders", 0, 10)
 		w.settle("orders")
 		w.expectScaled(want)
 	}

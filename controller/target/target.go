@@ -79,28 +79,8 @@ func (c *Client) At(namespace, name string, gvkr kedav1alpha1.GroupVersionKindRe
 // Replicas returns the count that the target is asked to have, as the cache
 // knows it where there is one.
 func (t *Target) Replicas(ctx context.Context) (int32, error) {
-	obj := t.cached()
-	if obj == nil {
-		scale, err := t.Scale(ctx)
-		if err != nil {
-			return 0, err
-		}
-		return scale.Spec.Replicas, nil
-	}
-	if err := t.client.Get(ctx, client.ObjectKey{Namespace: t.Namespace, Name: t.Name}, obj); err != nil {
-		return 0, t.explain(err)
-	}
-	var replicas *int32
-	switch obj := obj.(type) {
-	case *appsv1.Deployment:
-		replicas = obj.Spec.Replicas
-	case *appsv1.StatefulSet:
-		replicas = obj.Spec.Replicas
-	}
-	if replicas == nil {
-		return 1, nil // what Kubernetes makes of an absent count
-	}
-	return *replicas, nil
+	replicas, _, err := t.Look(ctx, nil)
+	return replicas, err
 }
 
 // PodSpec returns the target's pod template, or nil when it has none.
@@ -140,19 +120,49 @@ func (t *Target) Scale(ctx context.Context) (*autoscalingv1.Scale, error) {
 	return s, nil
 }
 
-// Ready counts the target's pods that run and are ready, as the HPA does. They are
-// read from pods.
-func (t *Target) Ready(ctx context.Context, pods client.Reader) (int32, error) {
-	scale, err := t.Scale(ctx)
-	if err != nil {
-		return 0, err
+// Look finds the count that the target is asked to have, as Replicas does, and how to
+// count those of its pods that are ready without looking at the target again: the
+// status of a kind that is cached tells, of any other kind they are read from pods.
+func (t *Target) Look(ctx context.Context, pods client.Reader) (replicas int32, ready func(context.Context) (int32, error), err error) {
+	obj := t.cached()
+	if obj == nil {
+		scale, err := t.Scale(ctx)
+		if err != nil {
+			return 0, nil, err
+		}
+		return scale.Spec.Replicas, func(ctx context.Context) (int32, error) { return t.ready(ctx, scale.Status.Selector, pods) }, nil
 	}
-	selector, err := labels.Parse(scale.Status.Selector)
+	if err := t.client.Get(ctx, client.ObjectKey{Namespace: t.Namespace, Name: t.Name}, obj); err != nil {
+		return 0, nil, t.explain(err)
+	}
+	replicas, running := counts(obj)
+	return replicas, func(context.Context) (int32, error) { return running, nil }, nil
+}
+
+// counts are the replicas that a workload of a cached kind is asked to have, and those
+// that are ready.
+func counts(obj client.Object) (replicas, ready int32) {
+	var asked *int32
+	switch obj := obj.(type) {
+	case *appsv1.Deployment:
+		asked, ready = obj.Spec.Replicas, obj.Status.ReadyReplicas
+	case *appsv1.StatefulSet:
+		asked, ready = obj.Spec.Replicas, obj.Status.ReadyReplicas
+	}
+	if asked == nil {
+		return 1, ready // what Kubernetes makes of an absent count
+	}
+	return *asked, ready
+}
+
+// ready counts the pods of the selector that run and are ready, as the HPA does.
+func (t *Target) ready(ctx context.Context, selection string, pods client.Reader) (int32, error) {
+	selector, err := labels.Parse(selection)
 	if err != nil || selector.Empty() {
 		return 0, &Error{fmt.Sprintf("the target %s does not say how its pods are selected: its scale subresource needs a status.selector", t)}
 	}
 	var list corev1.PodList
-	if err := pods.List(ctx, &list, client.InNamespace(t.Namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+	if err := pods.List(ctx, &list, client.InNamespace(t.Namespace), client.MatchingLabelsSelector{Selector: selector}, client.UnsafeDisableDeepCopy); err != nil {
 		return 0, fmt.Errorf("listing pods of %s: %w", t, err)
 	}
 	ready := int32(0)

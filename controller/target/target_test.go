@@ -55,8 +55,14 @@ func newClient(t *testing.T, s *scales) *Client {
 		map[string]any{"name": "app", "env": []any{map[string]any{"name": "SHEETS", "value": "7"}}},
 	}}}
 	c := fake.NewClientBuilder().WithScheme(scheme).WithRESTMapper(mapper).WithObjects(
-		&appsv1.Deployment{ObjectMeta: named("orders"), Spec: appsv1.DeploymentSpec{Replicas: new(int32(3)), Template: corev1.PodTemplateSpec{Spec: podSpec}}},
-		&appsv1.StatefulSet{ObjectMeta: named("orders"), Spec: appsv1.StatefulSetSpec{Replicas: new(int32(4)), Template: corev1.PodTemplateSpec{Spec: podSpec}}},
+		&appsv1.Deployment{
+			ObjectMeta: named("orders"), Spec: appsv1.DeploymentSpec{Replicas: new(int32(3)), Template: corev1.PodTemplateSpec{Spec: podSpec}},
+			Status: appsv1.DeploymentStatus{ReadyReplicas: 2},
+		},
+		&appsv1.StatefulSet{
+			ObjectMeta: named("orders"), Spec: appsv1.StatefulSetSpec{Replicas: new(int32(4)), Template: corev1.PodTemplateSpec{Spec: podSpec}},
+			Status: appsv1.StatefulSetStatus{ReadyReplicas: 3},
+		},
 		&appsv1.Deployment{ObjectMeta: named("unset")},
 		&appsv1.StatefulSet{ObjectMeta: named("unset")},
 		newRollout("orders", map[string]any{"template": pods}),
@@ -72,6 +78,7 @@ type scales struct {
 	selector string
 	err      error
 	written  *autoscalingv1.Scale
+	reads    int
 }
 
 // Scales returns those of a namespace.
@@ -84,6 +91,7 @@ type scalesOf struct {
 
 // Get reads one.
 func (s scalesOf) Get(context.Context, schema.GroupResource, string, metav1.GetOptions) (*autoscalingv1.Scale, error) {
+	s.reads++
 	return &autoscalingv1.Scale{
 		ObjectMeta: named("orders"), Spec: autoscalingv1.ScaleSpec{Replicas: s.replicas}, Status: autoscalingv1.ScaleStatus{Selector: s.selector},
 	}, s.err
@@ -263,8 +271,25 @@ func TestErrors(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// TestReady counts what the HPA counts: pods of the selector that run and are ready.
-func TestReady(t *testing.T) {
+// TestLookIntoTheCache: the status of a cached kind tells how many pods are ready, and
+// nothing is read live.
+func TestLookIntoTheCache(t *testing.T) {
+	for _, kind := range []string{"Deployment", "StatefulSet"} {
+		s := &scales{err: errors.New("read live")}
+		replicas, ready, err := resolve(t, newClient(t, s), kind, "orders").Look(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := ready(t.Context())
+		if replicas != map[string]int32{"Deployment": 3, "StatefulSet": 4}[kind] || n != replicas-1 || err != nil {
+			t.Errorf("%s: %d replicas, %d ready, %v", kind, replicas, n, err)
+		}
+	}
+}
+
+// TestLookAtPods counts what the HPA counts: pods of the selector that run and are
+// ready. The scale subresource is read once.
+func TestLookAtPods(t *testing.T) {
 	pod := func(name, app string, phase corev1.PodPhase, ready corev1.ConditionStatus) *corev1.Pod {
 		return &corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{"app": app}},
@@ -280,18 +305,23 @@ func TestReady(t *testing.T) {
 		pod("starting", "orders", corev1.PodRunning, corev1.ConditionFalse), pod("pending", "orders", corev1.PodPending, corev1.ConditionTrue),
 		pod("other", "parcels", corev1.PodRunning, corev1.ConditionTrue), far, unknown,
 	).Build()
+	look := func(selector string) (replicas, ready int32, reads int, err error) {
+		s := &scales{replicas: 5, selector: selector}
+		replicas, count, err := resolve(t, newClient(t, s), "Rollout", "orders").Look(t.Context(), pods)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready, err = count(t.Context())
+		return replicas, ready, s.reads, err
+	}
 	for selector, want := range map[string]int32{"app=orders": 2, "app=nobody": 0} {
-		target := newClient(t, &scales{selector: selector}).
-			At("shop", "orders", kedav1alpha1.GroupVersionKindResource{Group: "apps", Version: "v1", Kind: "Deployment", Resource: "deployments"})
-		if got, err := target.Ready(t.Context(), pods); err != nil || got != want {
-			t.Errorf("%s: %d pods are ready, %v; want %d", selector, got, err, want)
+		if replicas, got, reads, err := look(selector); err != nil || got != want || replicas != 5 || reads != 1 {
+			t.Errorf("%s: %d of %d pods are ready after %d reads, %v; want %d", selector, got, replicas, reads, err, want)
 		}
 	}
 	for _, selector := range []string{"", "app in"} {
-		target := newClient(t, &scales{selector: selector}).
-			At("shop", "orders", kedav1alpha1.GroupVersionKindResource{Group: "apps", Version: "v1", Kind: "Deployment", Resource: "deployments"})
 		var e *Error
-		if got, err := target.Ready(t.Context(), pods); !errors.As(err, &e) {
+		if _, got, _, err := look(selector); !errors.As(err, &e) {
 			t.Errorf("the selector %q is an error that the user can mend: got %d, %v", selector, got, err)
 		}
 	}

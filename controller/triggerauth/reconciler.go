@@ -1,6 +1,7 @@
 // Package triggerauth says on TriggerAuthentications and ClusterTriggerAuthentications
-// which ScaledObjects and ScaledJobs use them. What they hold is resolved where it is used: package
-// scaledobject and scaledjob watch them and what they name.
+// which ScaledObjects and ScaledJobs use them, and what became of them. What they hold
+// is resolved where it is used: packages scaledobject and scaledjob watch them and
+// what they name.
 package triggerauth
 
 import (
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/scaledobject"
 )
 
@@ -29,8 +31,14 @@ const maxNames = 500
 type Reconciler struct {
 	// Client reads from the cache.
 	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
 	// Cluster tells that the kind is ClusterTriggerAuthentication.
 	Cluster bool
+	// Events records what happened.
+	Events events.Recorder
+
+	gone gone
 }
 
 // Kind is the kind of what is reconciled.
@@ -47,7 +55,7 @@ func (r *Reconciler) Register(mgr ctrl.Manager) error {
 	obj, _ := r.empty()
 	return ctrl.NewControllerManagedBy(mgr).
 		Named(strings.ToLower(r.Kind())).
-		For(obj).
+		Watches(obj, r.changes()).
 		Watches(&kedav1alpha1.ScaledObject{}, r.users()).
 		Watches(&kedav1alpha1.ScaledJob{}, r.users()).
 		Complete(r)
@@ -108,6 +116,9 @@ func (r *Reconciler) users() handler.EventHandler {
 // One that is to be deleted is let go: nothing of Freshet's has to be cleaned up, but
 // it may hold the finalizer of the operator that was there before.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if err := r.tellDeleted(ctx, req.NamespacedName); err != nil {
+		return ctrl.Result{}, err
+	}
 	obj, status := r.empty()
 	if err := r.Client.Get(ctx, req.NamespacedName, obj); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err) //nolint:wrapcheck // gone, or the cache's own
@@ -128,6 +139,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	status.ScaledObjectNamesStr, status.ScaledJobNamesStr = objects, scaledJobs
 	if err := r.Client.Status().Patch(ctx, obj, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		r.Events.Warn(before, r.reasons().failed, "Who uses it cannot be written: "+err.Error())
 		return ctrl.Result{}, fmt.Errorf("writing status: %w", err)
 	}
 	return ctrl.Result{}, nil

@@ -27,7 +27,7 @@ import (
 var address string
 
 // world is what all tests share. Certificates live as long as the longest call
-// of a test may take.
+// of a test may take. Objects with the label shard=another are not looked after.
 var world suite.World
 
 func TestMain(m *testing.M) {
@@ -36,7 +36,10 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	address = "127.0.0.1:" + strconv.Itoa(port)
-	world.Args = []string{"--webhook-port", strconv.Itoa(port), "--cert-validity", "15s"}
+	world.Args = []string{
+		"--webhook-port", strconv.Itoa(port), "--cert-validity", "15s",
+		"--watch-label-selector", "shard notin (another)", "--watch-label-selector-for-triggerauth", "shard notin (another)",
+	}
 	os.Exit(world.Main(m))
 }
 

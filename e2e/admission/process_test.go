@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"strings"
@@ -27,8 +28,8 @@ func (s *scene) serial() string {
 	return conn.ConnectionState().PeerCertificates[0].SerialNumber.String()
 }
 
-// Certificates, and then their authority, change under a webhook that must
-// answer; no call fails meanwhile, and the process stays the same.
+// Certificates, and then their authority, change under a webhook and external
+// metrics that must answer; no call fails meanwhile, and the process stays the same.
 func TestRotation(t *testing.T) {
 	s := newScene(t)
 	s.policy(admissionregistrationv1.Fail)
@@ -44,6 +45,9 @@ func TestRotation(t *testing.T) {
 			}
 			if err := s.try(worker("a", "triggers: [{type: redis, metadata: {address: 'a:1'}}]")); err == nil || !strings.Contains(err.Error(), "listName is missing") {
 				t.Fatalf("while %s changes the webhook says %v", what, err)
+			}
+			if err := s.askMetrics(); err != nil {
+				t.Fatalf("while %s changes: %v", what, err)
 			}
 			calls++
 			time.Sleep(100 * time.Millisecond)
@@ -63,6 +67,9 @@ func TestRotation(t *testing.T) {
 	settled := calls + 10
 	until("nothing more", func() bool { return calls >= settled })
 	s.Must(s.client.Get(s.Ctx, key, secret))
+	if bundle := s.apiService().Spec.CABundle; !bytes.Equal(bundle, secret.Data["ca.crt"]) {
+		t.Error("the API server trusts others for external metrics than for webhooks")
+	}
 	if after := string(secret.Data["ca.crt"]); after == before || !strings.HasSuffix(after, before) {
 		t.Error("the former authority is not trusted beside the new one")
 	}

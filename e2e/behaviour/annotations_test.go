@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/e2e/suite"
 )
 
 func contains(text, part string) bool {
@@ -142,4 +143,31 @@ func TestTransferOfAnHPA(t *testing.T) {
 	if name := s.Object("worker").Status.HpaName; name != "old" {
 		t.Errorf("status.hpaName is %q", name)
 	}
+}
+
+// An HPA that is renamed is another one; the replicas stay, and the old one is gone.
+func TestRenamedHPA(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.fill("orders", 20)
+	s.worker(4, nil, s.list("orders"))
+	s.ExpectCondition("worker", kedav1alpha1.ConditionHPAActive, metav1.ConditionTrue, "HPAActive")
+	h := s.Record("worker")
+	suite.Change(s.Scene, "worker", &kedav1alpha1.ScaledObject{}, func(so *kedav1alpha1.ScaledObject) {
+		so.Spec.Advanced.HorizontalPodAutoscalerConfig.Name = "renamed"
+	})
+	if up := s.HPA("renamed").Spec.MaxReplicas; up != 10 {
+		t.Errorf("the new HPA has the maximum %d", up)
+	}
+	s.Eventually("the end of the old HPA", func() error {
+		var hpa autoscalingv2.HorizontalPodAutoscaler
+		err := world.Client.Get(s.Ctx, client.ObjectKey{Namespace: s.Namespace, Name: "keda-hpa-worker"}, &hpa)
+		if name := s.Object("worker").Status.HpaName; !apierrors.IsNotFound(err) || name != "renamed" {
+			return fmt.Errorf("reading it says %v, and the status names %q", err, name) //nolint:errorlint // nil too
+		}
+		return nil
+	})
+	s.fill("orders", 30)
+	s.ExpectReplicas("worker", 6)
+	s.ExpectHistory(h, 4, 6)
 }

@@ -4,9 +4,11 @@
 package behaviour
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/e2e/suite"
@@ -16,7 +18,13 @@ import (
 // world is what all tests share.
 var world suite.World
 
-func TestMain(m *testing.M) { os.Exit(world.Main(m)) }
+// TestMain lets more tests run at a time than there are processors: they mostly wait.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	os.Exit(world.Main(m))
+}
 
 // scene is the place of one test, with a Redis.
 type scene struct {
@@ -82,11 +90,16 @@ func (s *scene) worker(replicas int32, edit func(*kedav1alpha1.ScaledObject), tr
 	s.Create(so)
 }
 
-// expectMetric waits until the HPA is given that value of a metric.
+// expectMetric waits until the HPA is given that value of a metric of "worker".
 func (s *scene) expectMetric(metric, value string) {
 	s.Helper()
+	s.expectMetricWithin(suite.Patience, metric, value)
+}
+
+func (s *scene) expectMetricWithin(limit time.Duration, metric, value string) {
+	s.Helper()
 	path := fmt.Sprintf("/apis/external.metrics.k8s.io/v1beta1/namespaces/%s/%s?labelSelector=scaledobject.keda.sh%%2Fname%%3Dworker", s.Namespace, metric)
-	s.Eventually("value "+value+" of "+metric, func() error {
+	s.Within(limit, "value "+value+" of "+metric, func() error {
 		out, err := world.Cluster.Kubectl(s.Ctx, "get", "--raw", path)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package behaviour
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -15,43 +16,6 @@ import (
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/e2e/suite"
 )
-
-// A source that is gone: past the threshold the fallback wakes the workload, and the
-// HPA goes to its replicas. When the source is back the readings decide again.
-func TestFallback(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	gone := s.list("orders")
-	gone.Metadata["address"] = "127.0.0.1:1" // nothing listens
-	s.worker(0, func(so *kedav1alpha1.ScaledObject) {
-		so.Spec.Fallback = &kedav1alpha1.Fallback{FailureThreshold: 1, Replicas: 7}
-	}, gone)
-	s.ExpectReplicas("worker", 7) // 5 at once, the rest by the HPA
-	s.ExpectCondition("worker", kedav1alpha1.ConditionFallback, metav1.ConditionTrue, "FallbackExists", "s0-redis-orders")
-	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionUnknown, "PartialTriggerError")
-	s.ExpectEvent("worker", "ScaledObjectFallbackActivated", "s0-redis-orders")
-	s.fill("orders", 10)
-	suite.Change(s.Scene, "worker", &kedav1alpha1.ScaledObject{}, func(so *kedav1alpha1.ScaledObject) {
-		so.Spec.Triggers[0].Metadata["address"] = s.redis.Addr()
-	})
-	s.ExpectReplicas("worker", 2)
-	s.ExpectCondition("worker", kedav1alpha1.ConditionFallback, metav1.ConditionFalse, "NoFallbackFound")
-}
-
-// A trigger that cannot be built has the fallback too, here of type Value, for which
-// the pods that are ready are counted.
-func TestFallbackOfBrokenTrigger(t *testing.T) {
-	t.Parallel()
-	s := newScene(t)
-	broken := s.list("orders")
-	broken.AuthenticationRef = &kedav1alpha1.AuthenticationRef{Name: "missing"}
-	broken.MetricType = autoscalingv2.ValueMetricType
-	s.worker(2, func(so *kedav1alpha1.ScaledObject) {
-		so.Spec.Fallback = &kedav1alpha1.Fallback{FailureThreshold: 2, Replicas: 6}
-	}, broken)
-	s.ExpectReplicas("worker", 6)
-	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionUnknown, "PartialTriggerError", "missing")
-}
 
 // A formula decides activity and replicas; cpu stays beside it; a division by zero is
 // told and holds.
@@ -79,12 +43,48 @@ func TestFormula(t *testing.T) {
 	})
 	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "TriggerError", "+Inf", "orders=3, parcels=4")
 	suite.Change(s.Scene, "worker", &kedav1alpha1.ScaledObject{}, func(so *kedav1alpha1.ScaledObject) {
+		so.Spec.Advanced.ScalingModifiers.Formula = "(orders - 3) / (parcels - 4)"
+	})
+	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "TriggerError", "NaN", "orders=3, parcels=4")
+	suite.Change(s.Scene, "worker", &kedav1alpha1.ScaledObject{}, func(so *kedav1alpha1.ScaledObject) {
 		so.Spec.Advanced.ScalingModifiers.Formula = "orders + nobody"
 	})
 	s.ExpectCondition("worker", kedav1alpha1.ConditionReady, metav1.ConditionFalse, "ScaledObjectCheckFailed", "unknown name nobody")
 	if n := s.Replicas("worker"); n != 4 {
 		t.Errorf("%d replicas though the formula cannot be used, want the 4 there were", n)
 	}
+}
+
+// A formula of type Value has one target for all replicas together.
+func TestFormulaOfTypeValue(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.fill("orders", 2)
+	s.fill("parcels", 3)
+	s.worker(0, func(so *kedav1alpha1.ScaledObject) {
+		so.Spec.MaxReplicaCount = ptr.To[int32](6)
+		so.Spec.Advanced.ScalingModifiers = &kedav1alpha1.ScalingModifiers{
+			Formula: "orders + parcels", Target: "10", ActivationTarget: "5", MetricType: autoscalingv2.ValueMetricType,
+		}
+	}, s.list("orders"), s.list("parcels"))
+	s.expectMetric("composite-metric", "5")
+	if n := s.Replicas("worker"); n != 0 {
+		t.Errorf("%d replicas at the activation target", n)
+	}
+	m := s.HPA("keda-hpa-worker").Spec.Metrics
+	if len(m) != 1 || m[0].External == nil || m[0].External.Target.Value == nil || m[0].External.Target.Value.String() != "10" {
+		t.Errorf("the metrics of the HPA are %+v", m)
+	}
+	h := s.Record("worker")
+	s.fill("orders", 27) // three times the target: three replicas for the first, and as it does not shrink the maximum
+	s.ExpectReplicas("worker", 6)
+	s.fill("orders", 7) // the target
+	s.expectMetric("composite-metric", "10")
+	s.expectReady("worker", 6)
+	time.Sleep(hold)
+	s.ExpectHistory(h, 0, 3, 6)
+	s.fill("orders", 2) // half of it
+	s.ExpectReplicas("worker", 3)
 }
 
 // An authentication tells who uses it, and a change of it, or of the Secret that it

@@ -133,8 +133,8 @@ func versionsKey(module string) (string, error) {
 			return "", fmt.Errorf("reading the versions to build: %w", err)
 		}
 		for line := range strings.Lines(string(text)) {
-			if namesProgram(line) {
-				_, _ = io.WriteString(hash, line)
+			if line, _, _ = strings.Cut(line, " // "); namesProgram(line) { // a comment says who else requires it
+				_, _ = io.WriteString(hash, strings.TrimSpace(line)+"\n")
 			}
 		}
 	}

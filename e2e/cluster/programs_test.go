@@ -64,6 +64,9 @@ func TestVersionsKey(t *testing.T) {
 	if key(mod+"require example.com/test v1.0.0\n", sum) != base {
 		t.Error("a requirement that the programs do not have changes the key")
 	}
+	if key(strings.Replace(mod, "1.2.3", "1.2.3 // indirect", 1), sum) != base {
+		t.Error("who else requires a program's module changes the key")
+	}
 	if key(strings.Replace(mod, "1.2.3", "1.2.4", 1), sum) == base {
 		t.Error("another version has the same key")
 	}

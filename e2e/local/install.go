@@ -61,9 +61,9 @@ func Install(ctx context.Context, c Cluster, config string) error {
 	return nil
 }
 
-// routeTo has the API server send external metrics queries to the adapter on
+// RouteTo has the API server send external metrics queries to the adapter on
 // that port of this machine.
-func routeTo(ctx context.Context, c client.Client, port int32) error {
+func RouteTo(ctx context.Context, c client.Client, port int32) error {
 	service := &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: metav1.ObjectMeta{Name: "freshet", Namespace: Namespace},
@@ -77,7 +77,7 @@ func routeTo(ctx context.Context, c client.Client, port int32) error {
 		ObjectMeta: metav1.ObjectMeta{Name: "v1beta1.external.metrics.k8s.io"},
 		Spec: apiregistrationv1.APIServiceSpec{
 			Group: "external.metrics.k8s.io", Version: "v1beta1",
-			GroupPriorityMinimum: 100, VersionPriority: 100, InsecureSkipTLSVerify: true,
+			GroupPriorityMinimum: 100, VersionPriority: 100, // Freshet fills in the CABundle
 			Service: &apiregistrationv1.ServiceReference{Namespace: Namespace, Name: "freshet", Port: &port},
 		},
 	}

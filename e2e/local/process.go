@@ -53,7 +53,7 @@ func New(program, kubeconfig, logFile string, admin client.Client) (*Freshet, er
 // Start then waits until it does.
 func (f *Freshet) Route(ctx context.Context) error {
 	f.routed = true
-	return routeTo(ctx, f.admin, int32(f.adapter))
+	return RouteTo(ctx, f.admin, int32(f.adapter))
 }
 
 // Start starts the process and returns when it is ready and, if it is routed

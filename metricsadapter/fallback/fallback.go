@@ -77,17 +77,31 @@ type Target struct {
 	Total bool
 }
 
-// Number is the value of a metric with which the HPA arrives at count replicas.
-// ready is how many pods are ready, which matters only with a target of type
-// Value; the error says that there are none to multiply.
-func (t Target) Number(count, ready int32) (float64, error) {
+// Number is the value of a metric with which the HPA arrives at count replicas, of a
+// workload that is asked to have current.
+//
+// ready is how many of its pods are ready. It matters only with a target of type Value,
+// which the HPA multiplies by the pods that it counts itself, at another moment. So the
+// workload is held with the target itself, whatever is ready, once it has its count,
+// and pods that are going away move it to neither side of the count. The error says
+// that there is no pod to multiply.
+func (t Target) Number(count, current, ready int32) (float64, error) {
 	const milli = 1000 // the HPA compares thousandths
 	target := math.Round(t.Value * milli)
-	if !t.Total {
+	switch {
+	case !t.Total:
 		return target * float64(count) / milli, nil
-	}
-	if ready <= 0 {
+	case count == current:
+		return target / milli, nil
+	case ready <= 0:
 		return 0, scalers.UnavailableError("the fallback asks for %d replicas, but with a target of type Value it needs a pod that is ready", count)
 	}
-	return math.Floor(target*float64(count)/float64(ready)) / milli, nil // rounded up, the HPA would add a replica
+	if count < current {
+		ready = min(ready, current)
+	}
+	number := math.Floor(target * float64(count) / float64(ready)) // rounded up, the HPA would add a replica
+	if count < current {
+		return min(number, target) / milli, nil
+	}
+	return max(number, target) / milli, nil
 }

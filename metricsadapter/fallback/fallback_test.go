@@ -85,8 +85,8 @@ func TestNumberBringsTheHPAToCount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		count := rapid.Int32Range(0, 1000).Draw(t, "count")
 		current := rapid.Int32Range(1, 1000).Draw(t, "current")
-		target := fallback.Target{Value: rapid.Float64Range(1.5, 1e6).Draw(t, "target"), Total: rapid.Bool().Draw(t, "total")}
-		number, err := target.Number(count, current)
+		target := drawTarget(t)
+		number, err := target.Number(count, current, current)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,12 +98,63 @@ func TestNumberBringsTheHPAToCount(t *testing.T) {
 	})
 }
 
-// TestNumberWithoutReadyPods: there is nothing that the HPA could multiply.
+func drawTarget(t *rapid.T) fallback.Target {
+	return fallback.Target{Value: rapid.Float64Range(1.5, 1e6).Draw(t, "target"), Total: rapid.Bool().Draw(t, "total")}
+}
+
+// TestNumberHoldsTheCount: pods that come and go between what is counted here and what
+// the HPA counts do not take a workload away from the count that it has.
+func TestNumberHoldsTheCount(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		count := rapid.Int32Range(1, 1000).Draw(t, "count")
+		seen, counted := rapid.Int32Range(0, 2000).Draw(t, "seen"), rapid.Int32Range(0, 2000).Draw(t, "counted")
+		target := drawTarget(t)
+		number, err := target.Number(count, count, seen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := hpaWants(target, number, count, counted); got != count {
+			t.Errorf("the HPA, which counts %d pods, goes from %d to %d with %g", counted, count, got, number)
+		}
+	})
+}
+
+// TestNumberNeverGoesBelow: on the way down to the count, pods that are still going away
+// from an earlier one are not what the workload is measured by.
+func TestNumberNeverGoesBelow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		current := rapid.Int32Range(2, 1000).Draw(t, "current")
+		count := rapid.Int32Range(1, current-1).Draw(t, "count")
+		seen := rapid.Int32Range(1, 2000).Draw(t, "seen")
+		counted := rapid.Int32Range(min(seen, current), 2000).Draw(t, "counted") // some of those that were seen are gone
+		target := fallback.Target{Value: rapid.Float64Range(1.5, 1e6).Draw(t, "target"), Total: true}
+		number, err := target.Number(count, current, seen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := hpaWants(target, number, current, counted); got < count {
+			t.Errorf("%d pods seen and %d counted: the HPA goes from %d to %d with %g, below %d", seen, counted, current, got, number, count)
+		}
+		if usage := number / target.Value; usage > 1.001 {
+			t.Errorf("the value is %g of the target, which takes the workload up", usage)
+		}
+	})
+}
+
+// TestNumberWithoutReadyPods: there is nothing that the HPA could multiply, but with as
+// many replicas as there should be that does not matter.
 func TestNumberWithoutReadyPods(t *testing.T) {
-	if n, err := (fallback.Target{Value: 5, Total: true}).Number(6, 0); err == nil {
+	total := fallback.Target{Value: 5, Total: true}
+	if n, err := total.Number(6, 3, 0); err == nil {
 		t.Errorf("got %g", n)
 	}
-	if n, err := (fallback.Target{Value: 5}).Number(6, 0); err != nil || n != 30 {
+	if n, err := total.Number(6, 6, 0); err != nil || n != 5 {
+		t.Errorf("at the count: got %g, %v; want 5", n, err)
+	}
+	if n, err := total.Number(6, 2, 12); err != nil || n != 5 {
+		t.Errorf("on the way up with pods that are going away: got %g, %v; want no less than 5", n, err)
+	}
+	if n, err := (fallback.Target{Value: 5}).Number(6, 3, 0); err != nil || n != 30 {
 		t.Errorf("averages need no pod: got %g, %v", n, err)
 	}
 }
@@ -142,7 +193,7 @@ func BenchmarkFallbackNumber(b *testing.B) {
 	target := fallback.Target{Value: 5, Total: true}
 	b.ReportAllocs()
 	for b.Loop() {
-		if n, err := target.Number(s.Count(4), 4); err != nil || !s.Holds(4) || n == 0 {
+		if n, err := target.Number(s.Count(4), 4, 4); err != nil || !s.Holds(4) || n == 0 {
 			b.Fatal(n, err)
 		}
 	}

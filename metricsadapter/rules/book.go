@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"maps"
 	"sync"
 
 	"github.com/freshet-io/freshet/scalers/poll"
@@ -35,4 +36,14 @@ func (b *Book) Of(key poll.Key) *Rules {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.objects[key]
+}
+
+// All are the rules of all objects, as they are now.
+func (b *Book) All() map[poll.Key]*Rules {
+	if b == nil {
+		return nil
+	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return maps.Clone(b.objects)
 }

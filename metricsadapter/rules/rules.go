@@ -35,12 +35,11 @@ type Rules struct {
 	Workload Workload
 }
 
-// Workload tells how many replicas there are. Calls may go to the network.
+// Workload tells what is being scaled.
 type Workload interface {
-	// Replicas is the count that it is asked to have.
-	Replicas(ctx context.Context) (int32, error)
-	// Ready is how many of its pods are ready.
-	Ready(ctx context.Context) (int32, error)
+	// Look finds the count that it is asked to have. ready counts those of its pods
+	// that are ready, without looking at the workload again.
+	Look(ctx context.Context) (replicas int32, ready func(context.Context) (int32, error), err error)
 }
 
 // Trigger is one trigger: it has a Slot, or is Broken.
@@ -140,23 +139,25 @@ func (r *Rules) StandIn(ctx context.Context, metric string, failures int32, caus
 // lookUp bounds how long it may take to find out what is being scaled.
 const lookUp = 3 * time.Second
 
-// number is the value that brings the HPA to the replicas of the fallback.
+// number is the value that brings the HPA to the replicas of the fallback. The
+// workload is looked at once at most, and its pods only on the way there.
 func (r *Rules) number(ctx context.Context, target fallback.Target) (float64, error) {
+	if !target.Total && !r.Fallback.NeedsCurrent() {
+		return target.Number(r.Fallback.Count(0), 0, 0)
+	}
 	ctx, cancel := context.WithTimeout(ctx, lookUp)
 	defer cancel()
-	var current, ready int32
-	var err error
-	if r.Fallback.NeedsCurrent() {
-		if current, err = r.Workload.Replicas(ctx); err != nil {
-			return 0, scalers.UnavailableError("finding the replicas of the fallback: %w", err)
-		}
+	current, readyPods, err := r.Workload.Look(ctx)
+	if err != nil {
+		return 0, scalers.UnavailableError("finding the replicas of the fallback: %w", err)
 	}
-	if target.Total {
-		if ready, err = r.Workload.Ready(ctx); err != nil {
+	count, ready := r.Fallback.Count(current), int32(0)
+	if target.Total && count != current {
+		if ready, err = readyPods(ctx); err != nil {
 			return 0, scalers.UnavailableError("counting the pods that are ready, for the fallback: %w", err)
 		}
 	}
-	return target.Number(r.Fallback.Count(current), ready)
+	return target.Number(count, current, ready)
 }
 
 // BrokenMetric is the value of the metric of a trigger that cannot be built. known

@@ -15,18 +15,29 @@ import (
 	"github.com/freshet-io/freshet/scalers/poll"
 )
 
-// workload has fixed counts, or cannot be looked at.
+// workload has fixed counts, or cannot be looked at. It counts how often it is.
 type workload struct {
 	replicas, ready int32
-	err             error
+	err, podsErr    error
+	looks, counts   *int
 }
 
-func (w workload) Replicas(context.Context) (int32, error) { return w.replicas, w.err }
-func (w workload) Ready(context.Context) (int32, error)    { return w.ready, w.err }
+func (w workload) Look(context.Context) (int32, func(context.Context) (int32, error), error) {
+	if w.looks != nil {
+		*w.looks++
+	}
+	return w.replicas, func(context.Context) (int32, error) {
+		if w.counts != nil {
+			*w.counts++
+		}
+		return w.ready, w.podsErr
+	}, w.err
+}
 
 func TestStandIn(t *testing.T) {
 	cause := errors.New("no answer")
 	targets := map[string]fallback.Target{"s0-orders": {Value: 5}, "s1-total": {Value: 10, Total: true}}
+	const averages, total = "s0-orders", "s1-total"
 	for _, tc := range []struct {
 		reason   string
 		metric   string
@@ -35,24 +46,35 @@ func TestStandIn(t *testing.T) {
 		workload workload
 		want     float64
 		err      bool
+		// looks and counts are how often the workload and its pods are looked at.
+		looks, counts int
 	}{
-		{reason: "within the threshold", metric: "s0-orders", failures: 2, err: true},
-		{reason: "past it", metric: "s0-orders", failures: 3, want: 30},
+		{reason: "within the threshold", metric: averages, failures: 2, err: true},
+		{reason: "past it", metric: averages, failures: 3, want: 30},
 		{reason: "case does not matter", metric: "S0-Orders", failures: 3, want: 30},
 		{reason: "a metric that the HPA does not have", metric: "s7-x", failures: 3, err: true},
-		{reason: "of type Value", metric: "s1-total", failures: 3, workload: workload{ready: 3}, want: 20},
-		{reason: "of type Value without ready pods", metric: "s1-total", failures: 3, err: true},
-		{reason: "what runs", metric: "s0-orders", behavior: kedav1alpha1.FallbackBehaviorCurrentReplicas, failures: 3, workload: workload{replicas: 4}, want: 20},
-		{reason: "what runs is not known", metric: "s0-orders", behavior: kedav1alpha1.FallbackBehaviorCurrentReplicas, failures: 3, workload: workload{err: cause}, err: true},
-		{reason: "what runs does not matter", metric: "s0-orders", failures: 3, workload: workload{err: cause}, want: 30},
+		{reason: "of type Value", metric: total, failures: 3, workload: workload{replicas: 3, ready: 3}, want: 20, looks: 1, counts: 1},
+		{reason: "of type Value, arrived", metric: total, failures: 3, workload: workload{replicas: 6, podsErr: cause}, want: 10, looks: 1},
+		{reason: "of type Value, what runs", metric: total, behavior: kedav1alpha1.FallbackBehaviorCurrentReplicas, failures: 3,
+			workload: workload{replicas: 3, ready: 1}, want: 10, looks: 1},
+		{reason: "of type Value without ready pods", metric: total, failures: 3, workload: workload{replicas: 3}, err: true, looks: 1, counts: 1},
+		{reason: "of type Value, and the pods are not known", metric: total, failures: 3, workload: workload{replicas: 3, ready: 3, podsErr: cause}, err: true, looks: 1, counts: 1},
+		{reason: "what runs", metric: averages, behavior: kedav1alpha1.FallbackBehaviorCurrentReplicas, failures: 3, workload: workload{replicas: 4}, want: 20, looks: 1},
+		{reason: "what runs is not known", metric: averages, behavior: kedav1alpha1.FallbackBehaviorCurrentReplicas, failures: 3, workload: workload{err: cause}, err: true, looks: 1},
+		{reason: "what runs does not matter", metric: averages, failures: 3, workload: workload{err: cause}, want: 30},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
+			var looks, counts int
+			tc.workload.looks, tc.workload.counts = &looks, &counts
 			r := &rules.Rules{
 				Fallback: &fallback.Spec{Threshold: 2, Replicas: 6, Behavior: tc.behavior}, Targets: targets, Workload: tc.workload,
 			}
 			got, err := r.StandIn(t.Context(), tc.metric, tc.failures, cause)
 			if got != tc.want || (err != nil) != tc.err {
 				t.Errorf("got %g, %v; want %g", got, err, tc.want)
+			}
+			if looks != tc.looks || counts != tc.counts {
+				t.Errorf("the workload was looked at %d times and its pods %d, want %d and %d", looks, counts, tc.looks, tc.counts)
 			}
 		})
 	}

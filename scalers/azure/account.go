@@ -54,7 +54,7 @@ func (a account) Open(context.Context) (*queueConn, error) {
 		Transport: &http.Transport{
 			Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsConfig,
 			TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 5 * time.Minute,
-			MaxIdleConnsPerHost: parallelReads, MaxResponseHeaderBytes: 64 << 10,
+			MaxIdleConnsPerHost: parallelReads, MaxResponseHeaderBytes: 64 << 10, DisableKeepAlives: conn.Defaults.OneRequest,
 		},
 		// The service does not redirect: whoever does is not given the credentials.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

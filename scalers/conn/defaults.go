@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -17,6 +18,10 @@ import (
 var Defaults = struct {
 	// MinTLS is the oldest version of TLS to speak.
 	MinTLS uint16
+	// Ciphers are the suites to use up to TLS 1.2; nil are Go's own choice.
+	Ciphers []uint16
+	// OneRequest closes each HTTP connection after one request.
+	OneRequest bool
 	// RootCAs are the authorities to trust; nil are the system's.
 	RootCAs *x509.CertPool
 	// OnHTTP, when set, is told of every HTTP request of a trigger's read: the
@@ -28,6 +33,35 @@ var Defaults = struct {
 // MinTLSVariable is the variable of the environment that says which version of
 // TLS is the oldest to speak, in the words of [MinTLS].
 const MinTLSVariable = "KEDA_HTTP_MIN_TLS_VERSION"
+
+// CiphersVariable is the variable of the environment that says which suites to use,
+// in the words of [Ciphers], and KeepAliveVariable the one that has connections closed
+// after each request.
+const (
+	CiphersVariable   = "KEDA_HTTP_TLS_CIPHER_LIST"
+	KeepAliveVariable = "KEDA_HTTP_DISABLE_KEEP_ALIVE"
+)
+
+// Ciphers are the suites that the text names, with commas between them, as package
+// crypto/tls names them. Those of TLS 1.3 may be named, and are always in use.
+func Ciphers(text string) ([]uint16, error) {
+	known := map[string]uint16{}
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		known[suite.Name] = suite.ID
+	}
+	var suites []uint16
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			continue
+		}
+		id, ok := known[name]
+		if !ok {
+			return nil, fmt.Errorf("%q is no suite of ciphers: give names such as TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, with commas between them", name)
+		}
+		suites = append(suites, id)
+	}
+	return suites, nil
+}
 
 // MinTLS is the version of TLS that the text names: TLS10, TLS11, TLS12 or
 // TLS13. No text is TLS12.

@@ -81,6 +81,7 @@ func (h HTTP) Open(context.Context) (*HTTPConn, error) {
 			Proxy: http.ProxyFromEnvironment, TLSClientConfig: tlsConfig, ForceAttemptHTTP2: true,
 			TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 5 * time.Minute,
 			MaxConnsPerHost: mostConns, MaxIdleConnsPerHost: mostConns, MaxResponseHeaderBytes: 64 << 10,
+			DisableKeepAlives: Defaults.OneRequest,
 		}},
 		CheckRedirect: h.follow,
 	}}

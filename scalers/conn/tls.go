@@ -32,7 +32,7 @@ type TLS struct {
 // says nothing. An error is of class Configuration and names the parameter.
 func (t TLS) Config() (*tls.Config, error) {
 	cfg := &tls.Config{
-		MinVersion: Defaults.MinTLS, RootCAs: Defaults.RootCAs,
+		MinVersion: Defaults.MinTLS, CipherSuites: Defaults.Ciphers, RootCAs: Defaults.RootCAs,
 		InsecureSkipVerify: t.UnsafeSSL, //nolint:gosec // the user asked for it by name
 	}
 	if t.CA != "" {

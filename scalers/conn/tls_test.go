@@ -161,3 +161,61 @@ func TestMinTLS(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestCiphers: a server that speaks none of the suites that are asked for is not
+// spoken to.
+func TestCiphers(t *testing.T) {
+	before := conn.Defaults
+	t.Cleanup(func() { conn.Defaults = before })
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	s.Config.ErrorLog = quiet
+	s.TLS = &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}}
+	s.StartTLS()
+	defer s.Close()
+	for _, tc := range []struct {
+		text string
+		good bool
+	}{
+		{"", true},
+		{" TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 ,", true},
+		{"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", false},
+		{"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", true},
+	} {
+		var err error
+		if conn.Defaults.Ciphers, err = conn.Ciphers(tc.text); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := get(t, s.URL, conn.HTTPAuth{TLS: conn.TLS{UnsafeSSL: true}}, nil); (err == nil) != tc.good {
+			t.Errorf("with %q: %v", tc.text, err)
+		}
+	}
+	if _, err := conn.Ciphers("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,RC4"); err == nil || !strings.Contains(err.Error(), `"RC4"`) {
+		t.Errorf("a suite that is none: %v", err)
+	}
+}
+
+// TestOneRequest: connections are kept, unless each is for one request.
+func TestOneRequest(t *testing.T) {
+	before := conn.Defaults
+	t.Cleanup(func() { conn.Defaults = before })
+	for _, one := range []bool{false, true} {
+		conn.Defaults.OneRequest = one
+		peers := map[string]bool{}
+		u := parse(t, server(t, func(_ http.ResponseWriter, r *http.Request) { peers[r.RemoteAddr] = true }))
+		c, err := conn.NewHTTP(u, conn.HTTPAuth{}).Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if _, err := c.Get(t.Context(), u, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if want := map[bool]int{false: 1, true: 3}[one]; len(peers) != want {
+			t.Errorf("one request each is %t, and there were %d connections, want %d", one, len(peers), want)
+		}
+	}
+}

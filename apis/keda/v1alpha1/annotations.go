@@ -42,7 +42,7 @@ const (
 
 // Labels that are written, or read to find objects by.
 const (
-	// LabelScaledObjectName is on every ScaledObject and its HorizontalPodAutoscaler, and it is the selector of every
+	// LabelScaledObjectName is on the HorizontalPodAutoscaler of every ScaledObject, and it is the selector of every
 	// external metric.
 	LabelScaledObjectName = "scaledobject.keda.sh/name"
 	// LabelScaledJobName is on every Job of a ScaledJob and on its pods.

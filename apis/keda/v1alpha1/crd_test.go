@@ -250,3 +250,17 @@ func walkBelow(
 		walkBelow(path+"{}", s.AdditionalProperties.Schema, visit)
 	}
 }
+
+// TestEveryKindIsHeld: no definition is there that these tests do not walk.
+func TestEveryKindIsHeld(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(crdFolder, "*_*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range servedKinds {
+		files = slices.DeleteFunc(files, func(file string) bool { return file == crdFile(kind) })
+	}
+	if len(files) > 0 {
+		t.Errorf("no test walks %q: add their kinds to servedKinds", files)
+	}
+}
