@@ -29,10 +29,11 @@ demo: build ## Go 0 → N → 0 on a real control plane and a real Redis, with a
 	@cd e2e && go run ./cmd/demo -freshet $(CURDIR)/bin/freshet -config $(CURDIR)/config $(if $(KEEP),-keep)
 
 .PHONY: build
-build: ## Build bin/freshet
+build: ## Build bin/freshet, and bin/kubectl-freshet as kubectl's plugin
 	@mkdir -p bin
 	@echo "building bin/freshet (the first build takes a few minutes)"
 	@go build -ldflags '$(LDFLAGS)' -o bin/freshet ./cmd/freshet
+	@ln -sf freshet bin/kubectl-freshet
 
 .PHONY: cluster-up
 cluster-up: ## Start a local control plane in the background

@@ -21,7 +21,9 @@ import (
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/certificates"
 	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/controller/explanations"
 	"github.com/freshet-io/freshet/controller/jobs"
+	"github.com/freshet-io/freshet/controller/ledger"
 	"github.com/freshet-io/freshet/controller/metrics"
 	"github.com/freshet-io/freshet/controller/scaledjob"
 	"github.com/freshet-io/freshet/controller/scaledobject"
@@ -72,6 +74,8 @@ type Controllers struct {
 	ScaledObject *scaledobject.Reconciler
 	// ScaledJob reconciles ScaledJobs.
 	ScaledJob *scaledjob.Reconciler
+	// Explanations finds what is known of an object.
+	Explanations *explanations.Gatherer
 
 	jobs *jobs.Watch
 }
@@ -98,6 +102,7 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 		Rules:     o.Rules,
 		Ownership: o.Leader,
 		Events:    events.Recorder{Sink: sink},
+		Ledger:    ledger.New(ledger.DefaultBounds()),
 		Version:   o.Build.Version,
 		Workers:   o.Workers,
 		Patience:  300 * time.Millisecond,
@@ -108,6 +113,9 @@ func Register(ctx context.Context, mgr ctrl.Manager, o Options) (*Controllers, e
 	}
 	if err := c.registerJobs(ctx, mgr, o); err != nil {
 		return nil, err
+	}
+	if err := c.explain(ctx, mgr, o); err != nil {
+		return nil, fmt.Errorf("registering the explanations: %w", err)
 	}
 	for _, cluster := range []bool{false, true} {
 		users := &triggerauth.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Cluster: cluster, Events: c.ScaledObject.Events}
@@ -165,6 +173,15 @@ func (c *Controllers) registerJobs(ctx context.Context, mgr ctrl.Manager, o Opti
 		return fmt.Errorf("registering the ScaledJob controller: %w", err)
 	}
 	return nil
+}
+
+// explain has what is decided watched, and can tell why.
+func (c *Controllers) explain(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	c.Explanations = &explanations.Gatherer{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Targets: c.ScaledObject.Targets,
+		Store: o.Store, Rules: o.Rules, Ledger: c.ScaledObject.Ledger, Ownership: o.Leader, Since: time.Now(),
+	}
+	return (&explanations.Witness{Gatherer: c.Explanations}).Register(ctx, mgr.GetCache())
 }
 
 // election makes this replica the owner of all objects once it leads.

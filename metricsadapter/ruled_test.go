@@ -20,8 +20,10 @@ import (
 // three is a workload of 3 replicas.
 type three struct{}
 
-func (three) Replicas(context.Context) (int32, error) { return 3, nil }
-func (three) Ready(context.Context) (int32, error)    { return 3, nil }
+// Look finds 3 replicas, all of them ready.
+func (three) Look(context.Context) (int32, func(context.Context) (int32, error), error) {
+	return 3, func(context.Context) (int32, error) { return 3, nil }, nil
+}
 
 // ruledWorld is a world whose object has the formula a + b over its two triggers, a
 // fallback to 4 replicas, and a third trigger that cannot be built.

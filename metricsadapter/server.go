@@ -4,15 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime"
+	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
+	openapicommon "k8s.io/kube-openapi/pkg/common"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"sigs.k8s.io/custom-metrics-apiserver/pkg/apiserver"
 	basecmd "sigs.k8s.io/custom-metrics-apiserver/pkg/cmd"
 	"sigs.k8s.io/custom-metrics-apiserver/pkg/cmd/options"
+	generatedcore "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/core"
+	generatedmetrics "sigs.k8s.io/custom-metrics-apiserver/pkg/generated/openapi/externalmetrics"
 )
 
 // Options say where and how the adapter serves.
@@ -35,6 +43,17 @@ type Options struct {
 	// library.
 	MinTLS  uint16
 	Ciphers []uint16
+	// Groups are further API groups that the server serves.
+	Groups []Group
+}
+
+// Group is an API group beside external metrics.
+type Group struct {
+	// Info has its kinds, all of them in the Scheme, and who answers for them.
+	Info   *genericapiserver.APIGroupInfo
+	Scheme *runtime.Scheme
+	// Definitions describe its kinds.
+	Definitions openapicommon.GetOpenAPIDefinitions
 }
 
 // Server serves external.metrics.k8s.io. Callers are authenticated and
@@ -75,6 +94,7 @@ func NewServer(o Options, p *Provider) (*Server, error) {
 		FlagSet:                           pflag.NewFlagSet("adapter", pflag.ContinueOnError),
 	}
 	base.WithExternalMetrics(p)
+	describe(base, o.Groups)
 	config, err := base.Config()
 	if err != nil {
 		return nil, fmt.Errorf("preparing the metrics adapter: %w", err)
@@ -89,6 +109,11 @@ func NewServer(o Options, p *Provider) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the metrics adapter: %w", err)
 	}
+	for _, g := range o.Groups {
+		if err := server.GenericAPIServer.InstallAPIGroup(g.Info); err != nil {
+			return nil, fmt.Errorf("preparing the API group %s: %w", g.Info.PrioritizedVersions[0].Group, err)
+		}
+	}
 	s := &Server{server: server.GenericAPIServer}
 	if o.CertFile == "" {
 		s.certificate = o.Certificate
@@ -97,6 +122,27 @@ func NewServer(o Options, p *Provider) (*Server, error) {
 		s.proxy = headers.CAContentProvider
 	}
 	return s, nil
+}
+
+// describe has the server tell of the kinds of all groups what they are.
+func describe(base *basecmd.AdapterBase, groups []Group) {
+	schemes := []*runtime.Scheme{apiserver.Scheme}
+	for _, g := range groups {
+		schemes = append(schemes, g.Scheme)
+	}
+	all := func(ref openapicommon.ReferenceCallback) map[string]openapicommon.OpenAPIDefinition {
+		defs := generatedcore.GetOpenAPIDefinitions(ref)
+		maps.Copy(defs, generatedmetrics.GetOpenAPIDefinitions(ref))
+		for _, g := range groups {
+			maps.Copy(defs, g.Definitions(ref))
+		}
+		return defs
+	}
+	base.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(all, openapinamer.NewDefinitionNamer(schemes...))
+	base.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(all, openapinamer.NewDefinitionNamer(schemes...))
+	for _, info := range []*spec.Info{base.OpenAPIConfig.Info, base.OpenAPIV3Config.Info} {
+		info.Title, info.Version = base.Name, "1.0.0"
+	}
 }
 
 // Ready returns nil once there is a certificate to serve with, and the API server is

@@ -29,11 +29,12 @@ func main() {
 	root := &cobra.Command{
 		Use:           "freshet",
 		Short:         "Event-driven autoscaling for Kubernetes",
+		Annotations:   plugin(os.Args[0]),
 		Version:       buildVersion(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), validateCommand())
+	root.AddCommand(runCommand(), validateCommand(), explainCommand(), topCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		if !errors.Is(err, errFaults) { // the report told
 			fmt.Fprintln(os.Stderr, "freshet:", err)

@@ -27,7 +27,7 @@ type certificateOptions struct {
 }
 
 // apiServices are those that Freshet serves, and that are told to trust it.
-var apiServices = []string{"v1beta1.external.metrics.k8s.io"}
+var apiServices = []string{"v1beta1.external.metrics.k8s.io", "v1alpha1.why.freshet.io"}
 
 func (o *options) addCertificateFlags(fs *pflag.FlagSet) {
 	c := &o.certificates
@@ -37,7 +37,7 @@ func (o *options) addCertificateFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&c.life, "cert-validity", 90*24*time.Hour, "life of the certificate, which is renewed after two thirds of it; its authority lives ten times as long")
 	fs.StringVar(&c.service, "metrics-server-service-name", "freshet", "Service of external metrics, that the certificate is made for")
 	fs.StringVar(&c.domain, "k8s-cluster-domain", "cluster.local", "domain of the cluster's Services")
-	fs.BoolVar(&c.patch, "enable-apiservice-patching", true, "tell the APIService of external metrics to trust the certificate; off when somebody else does")
+	fs.BoolVar(&c.patch, "enable-apiservice-patching", true, "tell the APIServices of external metrics and explanations to trust the certificate; off when somebody else does")
 }
 
 // validateCertificates adds the faults of what concerns certificates.

@@ -16,6 +16,7 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"k8s.io/client-go/discovery"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -26,6 +27,7 @@ import (
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller"
+	"github.com/freshet-io/freshet/controller/explanations"
 	"github.com/freshet-io/freshet/controller/metrics"
 	"github.com/freshet-io/freshet/controller/scaledobject"
 	"github.com/freshet-io/freshet/metricsadapter"
@@ -106,7 +108,13 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	adapter, err := metricsadapter.NewServer(adapterOptions(o, keeper), metricsadapter.NewProvider(readings, kedav1alpha1.LabelScaledObjectName).By(book))
+	why, err := explain(config, controllers)
+	if err != nil {
+		return err
+	}
+	serving := adapterOptions(o, keeper)
+	serving.Groups = []metricsadapter.Group{why}
+	adapter, err := metricsadapter.NewServer(serving, metricsadapter.NewProvider(readings, kedav1alpha1.LabelScaledObjectName).By(book))
 	if err != nil {
 		return err
 	}
@@ -120,6 +128,19 @@ func run(ctx context.Context, o *options) error {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// explain is the API group of explanations.
+func explain(config *rest.Config, c *controller.Controllers) (metricsadapter.Group, error) {
+	client, err := authorizationv1.NewForConfig(config)
+	if err != nil {
+		return metricsadapter.Group{}, fmt.Errorf("making a client for access reviews: %w", err)
+	}
+	access, err := explanations.NewAccess(client)
+	if err != nil {
+		return metricsadapter.Group{}, err
+	}
+	return explanations.Group(explanations.NewStorage(c.Explanations, access)), nil
 }
 
 // limitGarbage lets half of what lives be garbage and not as much again, unless GOGC

@@ -38,6 +38,15 @@ func demand(spec Spec, triggers []Trigger, replicas int32) (int32, string) {
 	}
 }
 
+// Asks is the count that one trigger asks for when the workload leaves its idle
+// replicas.
+func Asks(t *Trigger, spec *Spec) int32 {
+	if t.Err != nil || !t.Known {
+		return 0
+	}
+	return asks(*t, max(1, spec.Min))
+}
+
 // asks is the count that one trigger asks for while there are base replicas.
 func asks(t Trigger, base int32) int32 {
 	if t.Target <= 0 || t.Value <= 0 {

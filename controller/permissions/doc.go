@@ -36,4 +36,4 @@ package permissions
 // +kubebuilder:rbac:groups="",namespace=freshet,resources=secrets,verbs=create
 // +kubebuilder:rbac:groups="",namespace=freshet,resources=secrets,resourceNames=kedaorg-certs,verbs=get;update
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingwebhookconfigurations,resourceNames=keda-admission,verbs=get;update;patch
-// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1beta1.external.metrics.k8s.io,verbs=get;update;patch
+// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1beta1.external.metrics.k8s.io;v1alpha1.why.freshet.io,verbs=get;update;patch

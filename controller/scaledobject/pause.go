@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/activation"
 	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/target"
 )
@@ -35,6 +36,11 @@ func (r *Reconciler) pause(ctx context.Context, before, so *kedav1alpha1.ScaledO
 		}
 	}
 	so.Status.PausedReplicaCount = wanted
+	to := replicas
+	if wanted != nil {
+		to = *wanted
+	}
+	r.recordState(so, string(activation.Paused), "scaling is paused by an annotation", replicas, to, now)
 	if !so.Status.Conditions.Get(kedav1alpha1.ConditionPaused).IsTrue() {
 		r.Events.Note(so, events.ScaledObjectPaused, "ScaledObject is paused: its HPA is removed until the annotation is")
 	}

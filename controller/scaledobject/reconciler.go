@@ -18,6 +18,7 @@ import (
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/controller/events"
+	"github.com/freshet-io/freshet/controller/ledger"
 	"github.com/freshet-io/freshet/controller/target"
 	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/metricsadapter/store"
@@ -47,6 +48,8 @@ type Reconciler struct {
 	Ownership poll.Ownership
 	// Events records what happened.
 	Events events.Recorder
+	// Ledger keeps what is decided; nil keeps nothing.
+	Ledger *ledger.Ledger
 	// Version is written on HPAs.
 	Version string
 	// Workers is how many objects are reconciled at a time.
@@ -89,6 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		if apierrors.IsNotFound(err) {
 			r.forget(key)
 			r.forgetRestored(key)
+			r.recordEnd(key, time.Now())
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, fmt.Errorf("reading ScaledObject: %w", err)

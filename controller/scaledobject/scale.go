@@ -14,7 +14,6 @@ import (
 	"github.com/freshet-io/freshet/controller/activation"
 	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/target"
-	"github.com/freshet-io/freshet/metricsadapter/fallback"
 	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/scalers"
 )
@@ -32,7 +31,7 @@ func (s *situation) decide(now time.Time) activation.Decision {
 
 // situation is that of an object whose target has so many replicas.
 func (r *Reconciler) situation(so *kedav1alpha1.ScaledObject, triggers []*trigger, ru *rules.Rules, replicas int32, now time.Time) *situation {
-	s := &situation{spec: activationSpec(so), triggers: activationTriggers(so, triggers, ru, now)}
+	s := &situation{spec: activation.SpecOf(so), triggers: activationTriggers(so, triggers, ru, now)}
 	since := r.ownedSince(Key(client.ObjectKeyFromObject(so)), now)
 	asking := activation.Asking(s.spec, s.triggers, replicas)
 	s.state = activation.State{
@@ -51,6 +50,7 @@ func (r *Reconciler) scale(ctx context.Context, so *kedav1alpha1.ScaledObject, t
 			return 0, err
 		}
 	}
+	r.record(so, triggers, s, &d, now)
 	r.reportDecision(so, triggers, ru, d, s.state, now)
 	if d.Recheck.IsZero() {
 		return r.resync(so, tgt), nil
@@ -74,9 +74,8 @@ func (r *Reconciler) write(ctx context.Context, so *kedav1alpha1.ScaledObject, t
 		return activation.Decision{}, asFault(err)
 	}
 	from := live.Spec.Replicas
-	state := s.state
-	state.Replicas = from
-	d := activation.Decide(s.spec, s.triggers, state, now)
+	s.state.Replicas = from
+	d := s.decide(now)
 	if d.Replicas == nil || *d.Replicas == from {
 		return d, nil
 	}
@@ -99,17 +98,6 @@ func (r *Reconciler) write(ctx context.Context, so *kedav1alpha1.ScaledObject, t
 		r.Events.Scaled(so, events.TargetDeactivated, fmt.Sprintf("Deactivated %s from %d to %d (%s)", tgt, from, *d.Replicas, d.Why))
 	}
 	return d, nil
-}
-
-func activationSpec(so *kedav1alpha1.ScaledObject) activation.Spec {
-	spec := activation.Spec{
-		Min: so.MinReplicas(), Max: so.MaxReplicas(), Idle: so.IdleReplicas(),
-		Cooldown: so.CooldownPeriod(), InitialCooldown: so.InitialCooldownPeriod(),
-		Behavior: so.HPABehavior(), Forced: so.ForceActivation(),
-		PausedScaleIn: so.PausedScaleIn(), PausedScaleOut: so.PausedScaleOut(),
-		Fallback: fallback.Of(so),
-	}
-	return spec
 }
 
 // activationTriggers is what the triggers say, or the formula in their place. Those that the HPA measures

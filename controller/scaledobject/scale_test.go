@@ -130,7 +130,7 @@ func TestLastActive(t *testing.T) {
 				}
 			}
 			got := lastActive(so, lastSeen(triggers, nil),
-				activation.Asking(activationSpec(so), activationTriggers(so, triggers, nil, now), 1), tc.since, now)
+				activation.Asking(activation.SpecOf(so), activationTriggers(so, triggers, nil, now), 1), tc.since, now)
 			if !got.Equal(tc.want) {
 				t.Errorf("last active at %s, want %s", got, tc.want)
 			}
@@ -139,7 +139,7 @@ func TestLastActive(t *testing.T) {
 }
 
 func TestActivationSpec(t *testing.T) {
-	got := activationSpec(newObject("orders"))
+	got := activation.SpecOf(newObject("orders"))
 	want := activation.Spec{Min: 0, Max: 100, Cooldown: 300 * time.Second}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("with the defaults (-want +got):\n%s", diff)
@@ -153,7 +153,7 @@ func TestActivationSpec(t *testing.T) {
 	} {
 		withAnnotation(annotation, "true")(so)
 	}
-	got = activationSpec(so)
+	got = activation.SpecOf(so)
 	want = activation.Spec{
 		Min: 2, Max: 20, Idle: new(int32(1)), Cooldown: time.Minute, InitialCooldown: 90 * time.Second,
 		Behavior: so.HPABehavior(), Fallback: &fallback.Spec{Threshold: 3, Replicas: 6, Behavior: kedav1alpha1.FallbackBehaviorStatic},

@@ -100,6 +100,8 @@ func outage(err error) *fault {
 
 // reportFault says on the object what the user has to change.
 func (r *Reconciler) reportFault(so *kedav1alpha1.ScaledObject, f *fault, now time.Time) {
+	last := r.lastCount(so)
+	r.recordState(so, "Faulty", f.message, last, last, now)
 	old := so.Status.Conditions.Get(kedav1alpha1.ConditionReady)
 	reason := f.reason
 	if reason == "" {

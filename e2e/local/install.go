@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
@@ -18,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	whyv1alpha1 "github.com/freshet-io/freshet/apis/why/v1alpha1"
 )
 
 // Namespace is where Freshet's own objects are.
@@ -61,8 +63,14 @@ func Install(ctx context.Context, c Cluster, config string) error {
 	return nil
 }
 
-// RouteTo has the API server send external metrics queries to the adapter on
-// that port of this machine.
+// apis are what the adapter serves.
+var apis = []schema.GroupVersion{{Group: "external.metrics.k8s.io", Version: "v1beta1"}, whyv1alpha1.GroupVersion}
+
+// serviceName is that of the APIService of a group.
+func serviceName(gv schema.GroupVersion) string { return gv.Version + "." + gv.Group }
+
+// RouteTo has the API server send what the adapter serves to it, on that port of
+// this machine.
 func RouteTo(ctx context.Context, c client.Client, port int32) error {
 	service := &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
@@ -72,16 +80,19 @@ func RouteTo(ctx context.Context, c client.Client, port int32) error {
 			Ports: []corev1.ServicePort{{Name: "adapter", Port: port}},
 		},
 	}
-	api := &apiregistrationv1.APIService{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "apiregistration.k8s.io/v1", Kind: "APIService"},
-		ObjectMeta: metav1.ObjectMeta{Name: "v1beta1.external.metrics.k8s.io"},
-		Spec: apiregistrationv1.APIServiceSpec{
-			Group: "external.metrics.k8s.io", Version: "v1beta1",
-			GroupPriorityMinimum: 100, VersionPriority: 100, // Freshet fills in the CABundle
-			Service: &apiregistrationv1.ServiceReference{Namespace: Namespace, Name: "freshet", Port: &port},
-		},
+	objects := []client.Object{service}
+	for _, gv := range apis {
+		objects = append(objects, &apiregistrationv1.APIService{
+			TypeMeta:   metav1.TypeMeta{APIVersion: "apiregistration.k8s.io/v1", Kind: "APIService"},
+			ObjectMeta: metav1.ObjectMeta{Name: serviceName(gv)},
+			Spec: apiregistrationv1.APIServiceSpec{
+				Group: gv.Group, Version: gv.Version,
+				GroupPriorityMinimum: 100, VersionPriority: 100, // Freshet fills in the CABundle
+				Service: &apiregistrationv1.ServiceReference{Namespace: Namespace, Name: "freshet", Port: &port},
+			},
+		})
 	}
-	for _, obj := range []client.Object{service, api} {
+	for _, obj := range objects {
 		//nolint:staticcheck // applying a typed object is meant: all its fields are given
 		if err := c.Patch(ctx, obj, client.Apply, client.FieldOwner("freshet-local"), client.ForceOwnership); err != nil {
 			return fmt.Errorf("applying %s: %w", obj.GetName(), err)

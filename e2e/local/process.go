@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -105,16 +107,18 @@ func (f *Freshet) ready(ctx context.Context) bool {
 	if !f.routed {
 		return true
 	}
+	return !slices.ContainsFunc(apis, func(gv schema.GroupVersion) bool { return !f.available(ctx, serviceName(gv)) })
+}
+
+// available tells whether the API server says that it reaches an API.
+func (f *Freshet) available(ctx context.Context, name string) bool {
 	var api apiregistrationv1.APIService
-	if err := f.admin.Get(ctx, client.ObjectKey{Name: "v1beta1.external.metrics.k8s.io"}, &api); err != nil {
+	if err := f.admin.Get(ctx, client.ObjectKey{Name: name}, &api); err != nil {
 		return false
 	}
-	for _, c := range api.Status.Conditions {
-		if c.Type == apiregistrationv1.Available && c.Status == apiregistrationv1.ConditionTrue {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(api.Status.Conditions, func(c apiregistrationv1.APIServiceCondition) bool {
+		return c.Type == apiregistrationv1.Available && c.Status == apiregistrationv1.ConditionTrue
+	})
 }
 
 // Metrics returns what the process says of itself, in Prometheus' text format.
