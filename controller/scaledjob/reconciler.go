@@ -25,6 +25,7 @@ import (
 	"github.com/freshet-io/freshet/controller/jobs"
 	"github.com/freshet-io/freshet/controller/scaledobject"
 	"github.com/freshet-io/freshet/controller/triggers"
+	"github.com/freshet-io/freshet/controller/warm"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers/auth"
 	"github.com/freshet-io/freshet/scalers/poll"
@@ -63,8 +64,9 @@ type Reconciler struct {
 	// Wakeups causes reconciles from outside.
 	Wakeups *scaledobject.Wakeups
 
+	warm warm.Set
+
 	mu      sync.Mutex
-	seen    map[client.ObjectKey]bool
 	objects map[poll.Key]*object
 }
 
@@ -114,7 +116,7 @@ func (f fault) Error() string { return string(f) }
 
 // Reconcile makes the Jobs that the object wants.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	defer r.markSeen(req.NamespacedName)
+	defer r.warm.Mark(req.NamespacedName)
 	key := Key(req.NamespacedName)
 	sj := &kedav1alpha1.ScaledJob{}
 	if err := r.Client.Get(ctx, req.NamespacedName, sj); err != nil {

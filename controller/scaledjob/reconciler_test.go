@@ -13,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 	"github.com/freshet-io/freshet/scalers"
@@ -330,7 +329,7 @@ func TestFinalizerOfBefore(t *testing.T) {
 
 func TestWarm(t *testing.T) {
 	w := newWorld(t, newObject())
-	w.r.seen = map[client.ObjectKey]bool{}
+	w.r.warm.Begin()
 	if w.r.Warm(t.Context()) == nil {
 		t.Error("it is warm before the object was looked at")
 	}

@@ -114,6 +114,8 @@ func (r *Reconciler) tellDeleted(ctx context.Context, key poll.Key) error {
 	if o == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
 	name := client.ObjectKey{Namespace: key.Namespace, Name: key.Name}
 	var live kedav1alpha1.ScaledJob
 	switch err := r.Live.Get(ctx, name, &live); {

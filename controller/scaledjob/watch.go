@@ -22,7 +22,7 @@ import (
 // indexes of authentications it uses. It runs on every replica: each reads what it
 // owns.
 func (r *Reconciler) Register(ctx context.Context, mgr ctrl.Manager) error {
-	r.seen = map[client.ObjectKey]bool{}
+	r.warm.Begin()
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing: %w", err)
 	}
@@ -119,34 +119,8 @@ func (r *Reconciler) requests(ctx context.Context, opts ...client.ListOption) []
 	return requests
 }
 
-func (r *Reconciler) markSeen(name client.ObjectKey) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.seen != nil {
-		r.seen[name] = true
-	}
-}
-
 // Warm returns nil once every object that exists was reconciled since the process
 // began.
 func (r *Reconciler) Warm(ctx context.Context) error {
-	r.mu.Lock()
-	done := r.seen == nil
-	r.mu.Unlock()
-	if done {
-		return nil
-	}
-	var all kedav1alpha1.ScaledJobList
-	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("listing ScaledJobs: %w", err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i := range all.Items {
-		if !r.seen[client.ObjectKeyFromObject(&all.Items[i])] {
-			return fmt.Errorf("%d of %d ScaledJobs are known so far", len(r.seen), len(all.Items))
-		}
-	}
-	r.seen = nil
-	return nil
+	return r.warm.Check(ctx, r.Client, &kedav1alpha1.ScaledJobList{}, kedav1alpha1.KindScaledJob)
 }

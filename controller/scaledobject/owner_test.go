@@ -62,7 +62,7 @@ func TestNonOwnerForgets(t *testing.T) {
 // came of it, and stays so.
 func TestWarm(t *testing.T) {
 	w := newWorld(t, newDeployment("orders", 0), newObject("orders"), newObject("returns"))
-	w.r.seen = map[client.ObjectKey]bool{}
+	w.r.warm.Begin()
 	if err := w.r.Warm(t.Context()); err == nil {
 		t.Error("warm before anything was reconciled")
 	}

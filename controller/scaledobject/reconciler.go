@@ -20,6 +20,7 @@ import (
 	"github.com/freshet-io/freshet/controller/events"
 	"github.com/freshet-io/freshet/controller/ledger"
 	"github.com/freshet-io/freshet/controller/target"
+	"github.com/freshet-io/freshet/controller/warm"
 	"github.com/freshet-io/freshet/metricsadapter/rules"
 	"github.com/freshet-io/freshet/metricsadapter/store"
 	"github.com/freshet-io/freshet/scalers/auth"
@@ -61,8 +62,9 @@ type Reconciler struct {
 	// Wakeups causes reconciles from outside.
 	Wakeups *Wakeups
 
-	mu   sync.Mutex
-	seen map[client.ObjectKey]bool
+	warm warm.Set
+
+	mu sync.Mutex
 	// owned is since when this replica owns an object and reads it on schedule.
 	owned map[poll.Key]time.Time
 	// restored is since when the replicas that an object gives back are the original.
@@ -82,7 +84,7 @@ func Key(name client.ObjectKey) poll.Key {
 
 // Reconcile makes the world as the object wants it.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
-	defer r.markSeen(req.NamespacedName)
+	defer r.warm.Mark(req.NamespacedName)
 	if err := r.seeOff(ctx, req.NamespacedName); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -262,36 +264,10 @@ func (r *Reconciler) disown(key poll.Key) {
 	delete(r.owned, key)
 }
 
-func (r *Reconciler) markSeen(name client.ObjectKey) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.seen != nil {
-		r.seen[name] = true
-	}
-}
-
 // Warm returns nil once every object that exists was reconciled since the
 // process began, so that the adapter answers for all of them.
 func (r *Reconciler) Warm(ctx context.Context) error {
-	r.mu.Lock()
-	done := r.seen == nil
-	r.mu.Unlock()
-	if done {
-		return nil
-	}
-	var all kedav1alpha1.ScaledObjectList
-	if err := r.Client.List(ctx, &all, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("listing ScaledObjects: %w", err)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i := range all.Items {
-		if !r.seen[client.ObjectKeyFromObject(&all.Items[i])] {
-			return fmt.Errorf("%d of %d ScaledObjects are known so far", len(r.seen), len(all.Items))
-		}
-	}
-	r.seen = nil
-	return nil
+	return r.warm.Check(ctx, r.Client, &kedav1alpha1.ScaledObjectList{}, kedav1alpha1.KindScaledObject)
 }
 
 // Name is the object that key names.

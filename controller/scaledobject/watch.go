@@ -39,7 +39,7 @@ func AuthKey(kind, name string) string { return kind + "/" + name }
 // Register adds the controller to the manager. It runs on every replica: each
 // polls what it owns and answers for everything.
 func (r *Reconciler) Register(ctx context.Context, mgr ctrl.Manager) error {
-	r.seen = map[client.ObjectKey]bool{}
+	r.warm.Begin()
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return fmt.Errorf("indexing: %w", err)
 	}

@@ -1,7 +1,7 @@
 // Package triggerauth says on TriggerAuthentications and ClusterTriggerAuthentications
 // which ScaledObjects and ScaledJobs use them, and what became of them. What they hold
-// is resolved where it is used: package scaledobject and scaledjob watch them and what
-// they name.
+// is resolved where it is used: packages scaledobject and scaledjob watch them and
+// what they name.
 package triggerauth
 
 import (
