@@ -118,7 +118,7 @@ func run(ctx context.Context, o *options) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(mgr.Add(everywhere(engine.Run)), mgr.Add(everywhere(adapter.Run)), mgr.Add(trimmer(log)),
+	if err := errors.Join(mgr.Add(everywhere(engine.Run)), mgr.Add(everywhere(adapter.Run)),
 		addProbes(mgr, engine, controllers, adapter)); err != nil {
 		return fmt.Errorf("assembling: %w", err)
 	}

@@ -3,6 +3,7 @@ package scaledobject
 import (
 	"context"
 	"fmt"
+	"time"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -30,6 +31,10 @@ const (
 	// they name.
 	refIndex = "freshet.reference"
 )
+
+// longest is what a reconcile takes at most: an API server that accepts and never
+// answers must not hold workers for ever.
+const longest = time.Minute
 
 func targetKey(group, kind, name string) string { return group + "/" + kind + "/" + name }
 
@@ -61,7 +66,7 @@ func (r *Reconciler) Register(ctx context.Context, mgr ctrl.Manager) error {
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.byReference("ConfigMap")),
 			builder.WithPredicates(predicate.ResourceVersionChangedPredicate{})).
 		WatchesRawSource(r.Wakeups).
-		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, NeedLeaderElection: &everywhere}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: r.Workers, NeedLeaderElection: &everywhere, ReconciliationTimeout: longest}).
 		Complete(r)
 }
 
