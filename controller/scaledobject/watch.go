@@ -3,8 +3,8 @@ package scaledobject
 import (
 	"context"
 	"fmt"
-	"time"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
