@@ -2,118 +2,39 @@ package activation
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/timeline"
 	"github.com/freshet-io/freshet/metricsadapter/fallback"
 )
 
-var update = flag.Bool("update", false, "write what is decided into testdata, to be read before it is kept")
-
-// TestTimelines plays every file of testdata and compares the decisions with
-// those that stand in it. testdata/README.md tells how a file is written.
+// TestTimelines plays the stories of testdata. testdata/README.md tells how a file is
+// written.
 func TestTimelines(t *testing.T) {
-	for _, path := range timelines(t) {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := play(string(want))
-			if err != nil {
-				t.Fatalf("%s:%v", path, err)
-			}
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s: the decisions are others (-want +got); go test -update writes them:\n%s", path, diff)
-			}
-		})
-	}
+	timeline.Test(t, func() timeline.World {
+		w := &world{start: timeline.Start}
+		w.spec.Max = 100
+		return w
+	})
 }
 
 // TestTimelinesShowEveryOutcome makes sure that no row of the decision table is
 // without an example.
 func TestTimelinesShowEveryOutcome(t *testing.T) {
-	var all strings.Builder
-	for _, path := range timelines(t) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.Write(text)
-	}
+	all := timeline.All(t)
 	for _, o := range outcomes(t) {
-		if !strings.Contains(all.String(), "-> "+o+",") && !strings.Contains(all.String(), "-> "+o+" until") {
+		if !strings.Contains(all, "-> "+o+",") && !strings.Contains(all, "-> "+o+" until") {
 			t.Errorf("no timeline has the outcome %s", o)
 		}
 	}
-}
-
-// TestTimelinesStateTheirRule makes sure that a file begins by saying what it shows.
-func TestTimelinesStateTheirRule(t *testing.T) {
-	for _, path := range timelines(t) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasPrefix(string(text), "# ") {
-			t.Errorf("%s does not begin with the rule that it shows, as a comment", path)
-		}
-		if !strings.Contains(string(text), "\nat ") {
-			t.Errorf("%s has no step", path)
-		}
-	}
-}
-
-func timelines(t *testing.T) []string {
-	t.Helper()
-	paths, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("finding timelines: %d found, %v", len(paths), err)
-	}
-	return paths
-}
-
-// play decides at every step of a timeline and returns it with the decisions
-// that were made in place of those it had.
-func play(text string) (string, error) {
-	w := &world{start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	w.spec.Max = 100
-	var out strings.Builder
-	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		if strings.HasPrefix(strings.TrimSpace(line), "->") {
-			continue
-		}
-		fmt.Fprintln(&out, line)
-		words := strings.Fields(line)
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
-			continue
-		}
-		decided, err := w.obey(words)
-		if err != nil {
-			return "", fmt.Errorf("%d: %q: %w", i+1, line, err)
-		}
-		if decided != "" {
-			fmt.Fprintf(&out, "  -> %s\n", decided)
-		}
-	}
-	return out.String(), nil
 }
 
 // world is what a timeline tells of, and what the controller keeps of it.
@@ -140,16 +61,16 @@ const (
 	no
 )
 
-// obey does what one line says. A step returns the decision as text.
-func (w *world) obey(words []string) (string, error) {
+// Obey does what one line says. A step returns the decision as text.
+func (w *world) Obey(words []string) (string, error) {
 	switch verb, args := words[0], words[1:]; verb {
 	case "spec":
-		return "", each(args, w.setSpec)
+		return "", timeline.Each(args, w.setSpec)
 	case "scale-up":
-		return "", each(args, w.setScaleUp)
+		return "", timeline.Each(args, w.setScaleUp)
 	case "fallback":
 		w.spec.Fallback = &fallback.Spec{}
-		return "", each(args, w.setFallback)
+		return "", timeline.Each(args, w.setFallback)
 	case "trigger":
 		return "", w.addTrigger(args)
 	case "at":
@@ -158,19 +79,6 @@ func (w *world) obey(words []string) (string, error) {
 		return "", fmt.Errorf("%q is none of spec, scale-up, fallback, trigger and at", verb)
 	}
 }
-
-// each splits key=value.
-func each(args []string, f func(key, value string) error) error {
-	for _, arg := range args {
-		key, value, _ := strings.Cut(arg, "=")
-		if err := f(key, value); err != nil {
-			return fmt.Errorf("%s: %w", arg, err)
-		}
-	}
-	return nil
-}
-
-var errUnknownWord = errors.New("this word has no meaning here")
 
 func (w *world) setSpec(key, value string) (err error) {
 	switch key {
@@ -189,7 +97,7 @@ func (w *world) setSpec(key, value string) (err error) {
 	case "replicas":
 		w.replicas, err = count(value)
 	default:
-		err = errUnknownWord
+		err = timeline.ErrUnknownWord
 	}
 	return err
 }
@@ -203,7 +111,7 @@ func (w *world) setFallback(key, value string) (err error) {
 	case "behavior":
 		w.spec.Fallback.Behavior = kedav1alpha1.FallbackBehavior(value)
 	default:
-		err = errUnknownWord
+		err = timeline.ErrUnknownWord
 	}
 	return err
 }
@@ -230,7 +138,7 @@ func (w *world) setScaleUp(key, value string) error {
 		})
 		return err
 	default:
-		return errUnknownWord
+		return timeline.ErrUnknownWord
 	}
 }
 
@@ -242,7 +150,7 @@ func (w *world) addTrigger(args []string) error {
 	if w.rules == nil {
 		w.rules = map[string]float64{}
 	}
-	err := each(args[1:], func(key, value string) (err error) {
+	err := timeline.Each(args[1:], func(key, value string) (err error) {
 		switch key {
 		case "target":
 			t.Target, err = strconv.ParseFloat(value, 64)
@@ -251,7 +159,7 @@ func (w *world) addTrigger(args []string) error {
 		case "type":
 			t.Total = value == string(autoscalingv2.ValueMetricType)
 		default:
-			err = errUnknownWord
+			err = timeline.ErrUnknownWord
 		}
 		return err
 	})
@@ -273,7 +181,7 @@ func (w *world) step(args []string) (string, error) {
 		return "", errors.New("the step is before the last")
 	}
 	w.now = now
-	if err := each(args[1:], w.happen); err != nil {
+	if err := timeline.Each(args[1:], w.happen); err != nil {
 		return "", err
 	}
 	return w.decide(), nil
@@ -300,7 +208,7 @@ func (w *world) happen(key, value string) (err error) {
 	default:
 		i := slices.IndexFunc(w.triggers, func(t Trigger) bool { return t.Metric == key })
 		if i < 0 {
-			return errUnknownWord
+			return timeline.ErrUnknownWord
 		}
 		err = w.read(&w.triggers[i], value)
 	}

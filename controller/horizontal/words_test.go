@@ -8,6 +8,8 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/freshet-io/freshet/controller/timeline"
 )
 
 // behave takes the rules of a direction.
@@ -24,7 +26,7 @@ func (w *world) behave(direction string, words []string) error {
 	} else {
 		w.hpa.Behavior.ScaleDown = rules
 	}
-	return w.each(words, func(key, value string) error {
+	return timeline.Each(words, func(key, value string) error {
 		switch key {
 		case "window":
 			window, err := seconds(value)
@@ -60,7 +62,7 @@ func seconds(text string) (int32, error) {
 func (w *world) measure(words []string) error {
 	kind, name := autoscalingv2.MetricSourceType(words[0]), words[1]
 	target := autoscalingv2.MetricTarget{}
-	err := w.each(words[2:], func(key, value string) error {
+	err := timeline.Each(words[2:], func(key, value string) error {
 		q, err := resource.ParseQuantity(value)
 		target.Type = autoscalingv2.MetricTargetType(key)
 		switch target.Type {
@@ -71,7 +73,7 @@ func (w *world) measure(words []string) error {
 		case autoscalingv2.UtilizationMetricType:
 			target.AverageUtilization = new(int32(q.Value()))
 		default:
-			return errUnknownWord
+			return timeline.ErrUnknownWord
 		}
 		return err
 	})

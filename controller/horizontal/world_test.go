@@ -10,12 +10,11 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/freshet-io/freshet/controller/timeline"
 )
 
-var (
-	errUnknownWord = errors.New("unknown word")
-	errNoAnswer    = errors.New("no answer")
-)
+var errNoAnswer = errors.New("no answer")
 
 // world is what a timeline tells of.
 type world struct {
@@ -26,12 +25,12 @@ type world struct {
 	memory     Memory
 }
 
-// obey takes a line, and of a step returns the decision.
-func (w *world) obey(words []string) (string, error) {
+// Obey takes a line, and of a step returns the decision.
+func (w *world) Obey(words []string) (string, error) {
 	first, rest := words[0], words[1:]
 	switch first {
 	case "hpa":
-		return "", w.each(rest, w.set)
+		return "", timeline.Each(rest, w.set)
 	case "behavior", "up", "down":
 		return "", w.behave(first, rest)
 	case "metric":
@@ -44,23 +43,12 @@ func (w *world) obey(words []string) (string, error) {
 		w.now = w.start.Add(after)
 		w.in.StatusReplicas = w.in.Replicas
 		w.in.ScaleErr, w.in.WriteErr, w.in.Selector = nil, nil, nil
-		if err := w.each(rest[1:], w.set); err != nil {
+		if err := timeline.Each(rest[1:], w.set); err != nil {
 			return "", err
 		}
 		return w.decide(), nil
 	}
-	return "", errUnknownWord
-}
-
-// each takes words of the form key=value.
-func (w *world) each(words []string, take func(key, value string) error) error {
-	for _, word := range words {
-		key, value, _ := strings.Cut(word, "=")
-		if err := take(key, value); err != nil {
-			return fmt.Errorf("%s: %w", word, err)
-		}
-	}
-	return nil
+	return "", timeline.ErrUnknownWord
 }
 
 // set takes a fact of the world.
@@ -95,7 +83,7 @@ func (w *world) set(key, value string) (err error) {
 	case "selector":
 		w.in.Selector, err = &SelectorFault{Reason: value, Err: errNoAnswer}, nil
 	default:
-		return errUnknownWord
+		return timeline.ErrUnknownWord
 	}
 	return err
 }

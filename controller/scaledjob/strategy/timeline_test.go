@@ -2,63 +2,31 @@ package strategy
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/controller/timeline"
 )
 
-var update = flag.Bool("update", false, "write what is decided into testdata, to be read before it is kept")
-
-// TestTimelines plays every file of testdata and compares the decisions with those
-// that stand in it. testdata/README.md tells how a file is written.
+// TestTimelines plays the stories of testdata. testdata/README.md tells how a file is
+// written.
 func TestTimelines(t *testing.T) {
-	for _, path := range timelines(t) {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := play(string(want))
-			if err != nil {
-				t.Fatalf("%s:%v", path, err)
-			}
-			if *update {
-				if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s: the decisions are others (-want +got); go test -update writes them:\n%s", path, diff)
-			}
-		})
-	}
+	timeline.Test(t, func() timeline.World {
+		w := &world{start: timeline.Start}
+		w.spec.Max, w.spec.Interval = 100, 30*time.Second
+		return w
+	})
 }
 
 // TestTimelinesShowEverything makes sure that no outcome, strategy or way to combine
-// is without an example, and that each file begins with its rule.
+// is without an example.
 func TestTimelinesShowEverything(t *testing.T) {
-	var all strings.Builder
-	for _, path := range timelines(t) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !strings.HasPrefix(string(text), "# ") {
-			t.Errorf("%s does not begin with the rule that it shows, as a comment", path)
-		}
-		all.Write(text)
-	}
+	all := timeline.All(t)
 	var wanted []string
 	for _, o := range []Outcome{Minimum, Start, Enough, Answered, Failing, Waiting, Idle} {
 		wanted = append(wanted, "-> "+string(o))
@@ -70,45 +38,10 @@ func TestTimelinesShowEverything(t *testing.T) {
 		wanted = append(wanted, "combine="+word)
 	}
 	for _, word := range wanted {
-		if !strings.Contains(all.String(), word) {
+		if !strings.Contains(all, word) {
 			t.Errorf("no timeline has %q", word)
 		}
 	}
-}
-
-func timelines(t *testing.T) []string {
-	t.Helper()
-	paths, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("finding timelines: %d found, %v", len(paths), err)
-	}
-	return paths
-}
-
-// play decides at every step of a timeline and returns it with the decisions that
-// were made in place of those it had.
-func play(text string) (string, error) {
-	w := &world{start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	w.spec.Max, w.spec.Interval = 100, 30*time.Second
-	var out strings.Builder
-	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
-		if strings.HasPrefix(strings.TrimSpace(line), "->") {
-			continue
-		}
-		fmt.Fprintln(&out, line)
-		words := strings.Fields(line)
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
-			continue
-		}
-		decided, err := w.obey(words[0], words[1:])
-		if err != nil {
-			return "", fmt.Errorf("%d: %q: %w", i+1, line, err)
-		}
-		if decided != "" {
-			fmt.Fprintf(&out, "  -> %s\n", decided)
-		}
-	}
-	return out.String(), nil
 }
 
 // world is what a timeline tells of.
@@ -124,15 +57,16 @@ type world struct {
 // job is a Job with the moments of its life; zero is not yet.
 type job struct{ began, ended time.Time }
 
-func (w *world) obey(verb string, args []string) (string, error) {
-	switch verb {
+// Obey does what one line says.
+func (w *world) Obey(words []string) (string, error) {
+	switch verb, args := words[0], words[1:]; verb {
 	case "spec":
-		return "", each(args, w.set)
+		return "", timeline.Each(args, w.set)
 	case "trigger":
 		t := Trigger{Metric: args[0], Target: 1}
-		err := each(args[1:], func(key, value string) (err error) {
+		err := timeline.Each(args[1:], func(key, value string) (err error) {
 			if key != "target" {
-				return errUnknownWord
+				return timeline.ErrUnknownWord
 			}
 			t.Target, err = strconv.ParseFloat(value, 64)
 			return err
@@ -142,21 +76,8 @@ func (w *world) obey(verb string, args []string) (string, error) {
 	case "at":
 		return w.step(args)
 	}
-	return "", fmt.Errorf("%q is none of spec, trigger and at", verb)
+	return "", fmt.Errorf("%q is none of spec, trigger and at", words[0])
 }
-
-// each splits key=value.
-func each(args []string, f func(key, value string) error) error {
-	for _, arg := range args {
-		key, value, _ := strings.Cut(arg, "=")
-		if err := f(key, value); err != nil {
-			return fmt.Errorf("%s: %w", arg, err)
-		}
-	}
-	return nil
-}
-
-var errUnknownWord = errors.New("this word has no meaning here")
 
 func (w *world) set(key, value string) (err error) {
 	n, notNumber := strconv.ParseInt(value, 10, 32)
@@ -176,7 +97,7 @@ func (w *world) set(key, value string) (err error) {
 	case "combine":
 		w.spec.Combine = kedav1alpha1.MultipleScalersCalculation(value)
 	default:
-		err = errUnknownWord
+		err = timeline.ErrUnknownWord
 	}
 	return err
 }
@@ -188,7 +109,7 @@ func (w *world) step(args []string) (string, error) {
 		return "", err
 	}
 	w.now = w.start.Add(since)
-	if err := each(args[1:], w.happen); err != nil {
+	if err := timeline.Each(args[1:], w.happen); err != nil {
 		return "", err
 	}
 	d := Decide(w.spec, w.triggers, w.state(), w.now)
@@ -229,7 +150,7 @@ func (w *world) happen(key, value string) error {
 	}
 	i := slices.IndexFunc(w.triggers, func(t Trigger) bool { return t.Metric == key })
 	if i < 0 {
-		return errUnknownWord
+		return timeline.ErrUnknownWord
 	}
 	return w.read(&w.triggers[i], value)
 }
