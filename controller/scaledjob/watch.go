@@ -85,20 +85,8 @@ func (r *Reconciler) byReference(kind string) handler.MapFunc {
 	return func(ctx context.Context, obj client.Object) []reconcile.Request {
 		key := client.MatchingFields{scaledobject.ReferenceIndex: kind + "/" + obj.GetName()}
 		requests := r.requests(ctx, client.InNamespace(obj.GetNamespace()), key)
-		var local kedav1alpha1.TriggerAuthenticationList
-		if err := r.Client.List(ctx, &local, client.InNamespace(obj.GetNamespace()), client.UnsafeDisableDeepCopy, key); err == nil {
-			for i := range local.Items {
-				requests = append(requests, r.byAuthentication(ctx, &local.Items[i])...)
-			}
-		}
-		if obj.GetNamespace() != r.Auth.ClusterNamespace {
-			return requests
-		}
-		var cluster kedav1alpha1.ClusterTriggerAuthenticationList
-		if err := r.Client.List(ctx, &cluster, client.UnsafeDisableDeepCopy, key); err == nil {
-			for i := range cluster.Items {
-				requests = append(requests, r.byAuthentication(ctx, &cluster.Items[i])...)
-			}
+		for _, authentication := range scaledobject.Naming(ctx, r.Client, kind, obj, r.Auth.ClusterNamespace) {
+			requests = append(requests, r.byAuthentication(ctx, authentication)...)
 		}
 		return requests
 	}

@@ -125,3 +125,27 @@ func takesEnvironment(so *kedav1alpha1.ScaledObject) bool {
 	}
 	return false
 }
+
+// Naming are the authentications that name a Secret or ConfigMap of that kind: those of
+// its namespace, and those of the cluster when theirs is its namespace. The cache
+// answers, so that an error cannot be but one of the program.
+func Naming(ctx context.Context, c client.Reader, kind string, obj client.Object, clusterNamespace string) []client.Object {
+	key := client.MatchingFields{ReferenceIndex: kind + "/" + obj.GetName()}
+	var all []client.Object
+	var local kedav1alpha1.TriggerAuthenticationList
+	if err := c.List(ctx, &local, client.InNamespace(obj.GetNamespace()), client.UnsafeDisableDeepCopy, key); err == nil {
+		for i := range local.Items {
+			all = append(all, &local.Items[i])
+		}
+	}
+	if obj.GetNamespace() != clusterNamespace {
+		return all
+	}
+	var cluster kedav1alpha1.ClusterTriggerAuthenticationList
+	if err := c.List(ctx, &cluster, client.UnsafeDisableDeepCopy, key); err == nil {
+		for i := range cluster.Items {
+			all = append(all, &cluster.Items[i])
+		}
+	}
+	return all
+}

@@ -127,20 +127,8 @@ func (r *Reconciler) byReference(kind string) handler.MapFunc {
 	return func(ctx context.Context, obj client.Object) []reconcile.Request {
 		key := client.MatchingFields{refIndex: kind + "/" + obj.GetName()}
 		requests := r.byEnvironment(ctx, obj.GetNamespace(), key)
-		var local kedav1alpha1.TriggerAuthenticationList
-		if err := r.Client.List(ctx, &local, client.InNamespace(obj.GetNamespace()), key); err == nil {
-			for i := range local.Items {
-				requests = append(requests, r.byAuthentication(ctx, &local.Items[i])...)
-			}
-		}
-		var cluster kedav1alpha1.ClusterTriggerAuthenticationList
-		if obj.GetNamespace() != r.Auth.ClusterNamespace {
-			return requests
-		}
-		if err := r.Client.List(ctx, &cluster, key); err == nil {
-			for i := range cluster.Items {
-				requests = append(requests, r.byAuthentication(ctx, &cluster.Items[i])...)
-			}
+		for _, authentication := range Naming(ctx, r.Client, kind, obj, r.Auth.ClusterNamespace) {
+			requests = append(requests, r.byAuthentication(ctx, authentication)...)
 		}
 		return requests
 	}

@@ -34,12 +34,8 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{Scene: world.NewScene(t)}
-	var err error
-	s.redis, err = servers.StartRedis(s.Ctx, servers.RedisOptions{})
-	s.Must(err)
-	s.Cleanup(func() { _ = s.redis.Stop() })
-	return s
+	s := world.NewScene(t)
+	return &scene{Scene: s, redis: s.Redis(servers.RedisOptions{})}
 }
 
 // list is a trigger of a list of the scene's Redis: 5 items a replica.

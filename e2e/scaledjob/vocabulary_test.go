@@ -30,12 +30,8 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{Scene: world.NewScene(t)}
-	var err error
-	s.redis, err = servers.StartRedis(s.Ctx, servers.RedisOptions{})
-	s.Must(err)
-	s.Cleanup(func() { _ = s.redis.Stop() })
-	return s
+	s := world.NewScene(t)
+	return &scene{Scene: s, redis: s.Redis(servers.RedisOptions{})}
 }
 
 // scaledJob is the ScaledJob "worker" of the list "orders": one item a Job, read every

@@ -24,10 +24,7 @@ func newScene(t *testing.T) *scene {
 // withRedis gives the scene a Redis of its own.
 func (s *scene) withRedis(o servers.RedisOptions) *scene {
 	s.Helper()
-	var err error
-	s.redis, err = servers.StartRedis(s.Ctx, o)
-	s.Must(err)
-	s.Cleanup(func() { _ = s.redis.Stop() })
+	s.redis = s.Redis(o)
 	return s
 }
 

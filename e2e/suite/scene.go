@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
+	"github.com/freshet-io/freshet/scalers/scalertest/servers"
 )
 
 // Patience bounds how long a test waits for what should take moments.
@@ -44,6 +45,15 @@ func (w *World) NewScene(t *testing.T) *Scene {
 		_ = w.Client.Delete(ctx, ns)
 	})
 	return &Scene{T: t, World: w, Namespace: ns.Name, Ctx: ctx}
+}
+
+// Redis starts a Redis that ends with the test.
+func (s *Scene) Redis(o servers.RedisOptions) *servers.Redis {
+	s.Helper()
+	redis, err := servers.StartRedis(s.Ctx, o)
+	s.Must(err)
+	s.Cleanup(func() { _ = redis.Stop() })
+	return redis
 }
 
 // Must ends the test on an error.
