@@ -11,6 +11,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -265,7 +266,10 @@ func (r *Reconciler) writeStatus(ctx context.Context, before, so *kedav1alpha1.S
 	if equality.Semantic.DeepEqual(before.Status, so.Status) {
 		return nil
 	}
-	return client.IgnoreNotFound(r.patchStatus(ctx, before, so))
+	if err := r.patchStatus(ctx, before, so); !apierrors.IsNotFound(err) {
+		return err
+	}
+	return nil
 }
 
 // patchStatus writes the status, if the object was as the API server has it: what was
