@@ -84,13 +84,7 @@ func run(ctx context.Context, o *options) error {
 	leader := poll.NewLeader(identity)
 	engine := poll.New(poll.Options{Timeout: o.sourceTimeout, Ownership: leader, Log: log})
 	wakeups, jobWakeups := &scaledobject.Wakeups{}, &scaledobject.Wakeups{}
-	readings := store.New(func(key poll.Key) {
-		if key.Kind == kedav1alpha1.KindScaledJob {
-			jobWakeups.Wake(scaledobject.Name(key))
-			return
-		}
-		wakeups.Wake(scaledobject.Name(key))
-	})
+	readings := newStore(wakeups, jobWakeups)
 	jobs, err := newJobCache(mgr, o)
 	if err != nil {
 		return err
@@ -215,6 +209,17 @@ func newManager(config *rest.Config, o *options) (manager.Manager, error) {
 		return nil, fmt.Errorf("preparing the controllers: %w", err)
 	}
 	return mgr, nil
+}
+
+// newStore makes a store whose changes wake the objects that they are of.
+func newStore(objects, jobs *scaledobject.Wakeups) *store.Store {
+	return store.New(func(key poll.Key) {
+		wakeups := objects
+		if key.Kind == kedav1alpha1.KindScaledJob {
+			wakeups = jobs
+		}
+		wakeups.Wake(scaledobject.Name(key))
+	})
 }
 
 // newJobCache makes the cache of the Jobs of ScaledJobs, which the manager runs.

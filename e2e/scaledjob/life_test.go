@@ -41,10 +41,10 @@ func TestRollout(t *testing.T) {
 			}))
 			s.expectJobs(2)
 			before := s.uids()
-			s.push(1)
 			suite.Change(s.Scene, "worker", &kedav1alpha1.ScaledJob{}, func(sj *kedav1alpha1.ScaledJob) {
 				sj.Spec.JobTargetRef.Template.Spec.Containers[0].Image = "worker:2"
 			})
+			s.push(1)
 			s.Within(time.Minute, "three Jobs for three items", func() error {
 				after, kept := s.uids(), 0
 				for _, uid := range before {
@@ -58,8 +58,8 @@ func TestRollout(t *testing.T) {
 				return nil
 			})
 			if strategy == "immediate" {
-				s.ExpectEvent("worker", "ScaledJobRolloutCleanupStarted", "2 jobs")
-				s.ExpectEvent("worker", "ScaledJobRolloutCleanupCompleted", "2 jobs")
+				s.ExpectEvent("worker", "ScaledJobRolloutCleanupStarted", "jobs of the former spec")
+				s.ExpectEvent("worker", "ScaledJobRolloutCleanupCompleted", "jobs of the former spec")
 			}
 			s.stays("Jobs", func() int { return len(s.uids()) })
 		})
