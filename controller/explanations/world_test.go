@@ -63,7 +63,7 @@ func newWorld(t *testing.T, more ...client.Object) *world {
 	deployment := &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "worker", ManagedFields: []metav1.ManagedFieldsEntry{{
 			Manager: "kube-controller-manager", Subresource: "scale", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "apps/v1",
-			FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:replicas":{}}}`)},
+			FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{}}}`),
 		}}},
 		Spec: appsv1.DeploymentSpec{Replicas: new(int32(7))},
 	}

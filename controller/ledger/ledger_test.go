@@ -216,7 +216,7 @@ func TestAskedOfMany(t *testing.T) {
 	}
 }
 
-func TestConcurrentUse(t *testing.T) {
+func TestConcurrentUse(*testing.T) {
 	l := ledger.New(ledger.Bounds{Object: 700, Fleet: 4000, Deleted: time.Minute, MostDeleted: 3})
 	var group sync.WaitGroup
 	for worker := range 4 {

@@ -156,20 +156,26 @@ func (x *explainer) between(count int32, spec *activation.Spec) {
 			x.idle(count)
 		}
 	case activation.Active:
-		if o.State == "" {
-			o.State, v.Now = whyv1alpha1.StateScaling, upper(d.Why)+"."
-		}
-		if len(d.StoodIn) > 0 {
-			o.State = whyv1alpha1.StateFallback
-		}
-		if len(d.By) == 0 {
-			v.Now = fmt.Sprintf("The annotation %s keeps the workload up. %s", kedav1alpha1.AnnotationForceActivation, v.Now)
-			v.Change = append(v.Change, "Taking the annotation away lets the triggers decide again.")
-		}
+		x.active(d)
 	}
 	x.repair(d)
 	if len(d.StoodIn) > 0 {
 		x.standsIn(d)
+	}
+}
+
+// active says what keeps the workload up, beside what the HPA does with it.
+func (x *explainer) active(d *activation.Decision) {
+	o, v := &x.e.Object, x.verdict()
+	if o.State == "" {
+		o.State, v.Now = whyv1alpha1.StateScaling, upper(d.Why)+"."
+	}
+	if len(d.StoodIn) > 0 {
+		o.State = whyv1alpha1.StateFallback
+	}
+	if len(d.By) == 0 {
+		v.Now = fmt.Sprintf("The annotation %s keeps the workload up. %s", kedav1alpha1.AnnotationForceActivation, v.Now)
+		v.Change = append(v.Change, "Taking the annotation away lets the triggers decide again.")
 	}
 }
 

@@ -129,7 +129,7 @@ func (x *explainer) notFewer(d *horizontal.Decision, winner *horizontal.MetricSt
 	case winner.Tolerated && winner.Untolerated < d.Current:
 		v.NotFewer = append(v.NotFewer, fmt.Sprintf("%s is at %s of its target: within the tolerance of %s nothing changes.",
 			winner.Metric.Name, percent(winner.Ratio), percent(spec.ToleranceDown)))
-	case d.Desired == spec.Min && d.Desired == d.Current:
+	case d.Current == spec.Min && d.Desired == d.Current:
 		v.NotFewer = append(v.NotFewer, fmt.Sprintf("minReplicaCount is %d.", spec.Min))
 	case d.Desired >= d.Current:
 		v.NotFewer = append(v.NotFewer, fmt.Sprintf("%s asks for %d.", winner.Metric.Name, winner.Desired))

@@ -69,7 +69,7 @@ func TestWriters(t *testing.T) {
 		return new(metav1.NewTime(now.Add(time.Duration(minutes) * time.Minute)))
 	}
 	entry := func(manager, sub string, time *metav1.Time, fields string) metav1.ManagedFieldsEntry {
-		return metav1.ManagedFieldsEntry{Manager: manager, Subresource: sub, Time: time, FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)}}
+		return metav1.ManagedFieldsEntry{Manager: manager, Subresource: sub, Time: time, FieldsV1: metav1.NewFieldsV1(fields)}
 	}
 	const writes = `{"f:spec":{"f:replicas":{},"f:template":{}}}`
 	for name, tc := range map[string]struct {

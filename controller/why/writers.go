@@ -73,7 +73,7 @@ func specPaths(m *metav1.ManagedFieldsEntry) []string {
 		return nil
 	}
 	var all map[string]map[string]json.RawMessage
-	if err := json.Unmarshal(m.FieldsV1.Raw, &all); err != nil {
+	if err := json.Unmarshal(m.FieldsV1.GetRawBytes(), &all); err != nil {
 		return nil // nothing that could be told
 	}
 	var found []string
