@@ -48,13 +48,18 @@ func (s *Set) Check(ctx context.Context, reader client.Reader, list client.Objec
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := meta.EachListItem(list, func(item runtime.Object) error {
+	var behind error
+	err := meta.EachListItem(list, func(item runtime.Object) error {
 		if obj, ok := item.(client.Object); ok && !s.seen[client.ObjectKeyFromObject(obj)] {
-			return fmt.Errorf("%d of %d %ss are known so far", len(s.seen), meta.LenList(list), kind)
+			behind = fmt.Errorf("%d of %d %ss are known so far", len(s.seen), meta.LenList(list), kind)
 		}
-		return nil
-	}); err != nil {
-		return err
+		return behind
+	})
+	switch {
+	case behind != nil:
+		return behind
+	case err != nil:
+		return fmt.Errorf("going through %ss: %w", kind, err)
 	}
 	s.seen = nil
 	return nil
