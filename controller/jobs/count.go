@@ -14,7 +14,8 @@ type Counts struct {
 	Unfinished int32
 	// Running are those, and the Jobs that ended since the moment asked about.
 	Running int32
-	// Pending are the unfinished Jobs that had not begun at that moment.
+	// Pending are the running Jobs that had not begun at that moment, also of those
+	// that ended since.
 	Pending int32
 	// Finished are those that ended and are still there, of whatever owner.
 	Finished int32
@@ -43,8 +44,11 @@ func (t *Tracker) Count(owner client.ObjectKey, uid types.UID, conditions []stri
 	c.Unfinished += expected
 	c.Pending += expected
 	c.Running = c.Unfinished
-	for i := len(o.ended) - 1; i >= 0 && o.ended[i].After(since); i-- {
+	for i := len(o.ended) - 1; i >= 0 && o.ended[i].at.After(since); i-- {
 		c.Running++
+		if at := began(o.ended[i].pods, conditions); at.IsZero() || at.After(since) {
+			c.Pending++
+		}
 	}
 	c.Finished = int32(len(o.finished))
 	return c
@@ -55,7 +59,7 @@ func (t *Tracker) Forget(owner client.ObjectKey, since time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if o := t.owners[owner]; o != nil {
-		n, _ := slices.BinarySearchFunc(o.ended, since, time.Time.Compare)
+		n, _ := slices.BinarySearchFunc(o.ended, since, func(e end, t time.Time) int { return e.at.Compare(t) })
 		o.ended = slices.Delete(o.ended, 0, n)
 		t.tidy(owner)
 	}

@@ -59,10 +59,22 @@ type owned struct {
 	// pods are those of Jobs that are not known to be finished, by the Job's name:
 	// a pod may be seen before its Job.
 	pods map[string][]pod
-	// ended are the moments at which Jobs were seen to end or go away.
-	ended []time.Time
+	// ended are the Jobs that were seen to end or go away, in the order of that.
+	ended []end
 	// expected are Jobs that were asked for and not seen yet, since when.
 	expected map[string]time.Time
+}
+
+// end is that of a Job: when it was seen, and the pods that the Job had.
+type end struct {
+	at   time.Time
+	pods []pod
+}
+
+// end takes in that a Job ended. The caller holds the lock.
+func (t *Tracker) end(o *owned, name string) {
+	o.ended = append(o.ended, end{t.Now(), o.pods[name]})
+	delete(o.pods, name)
 }
 
 // of returns the Jobs of a ScaledJob. The caller holds the lock.
@@ -96,8 +108,7 @@ func (t *Tracker) See(job *batchv1.Job) {
 		switch {
 		case was == nil:
 		case was.UID != next.UID: // it went, and another one came, while nobody watched
-			delete(o.pods, job.Name)
-			o.ended = append(o.ended, t.Now())
+			t.end(o, job.Name)
 		case was.Deleted: // what was asked for may not be in this version yet
 			next.Deleted = true
 		}
@@ -109,7 +120,7 @@ func (t *Tracker) See(job *batchv1.Job) {
 	} else {
 		ended = o.finished[job.Name] == nil
 		if ended {
-			o.ended = append(o.ended, t.Now())
+			t.end(o, job.Name)
 		}
 		delete(o.unfinished, job.Name)
 		delete(o.pods, job.Name)
@@ -128,7 +139,7 @@ func (t *Tracker) Gone(job *batchv1.Job) {
 	o := t.of(key)
 	delete(o.expected, job.Name)
 	if o.unfinished[job.Name] != nil {
-		o.ended = append(o.ended, t.Now())
+		t.end(o, job.Name)
 	}
 	delete(o.unfinished, job.Name)
 	delete(o.finished, job.Name)

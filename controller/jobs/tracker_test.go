@@ -105,13 +105,13 @@ func TestJobsAreCountedAsOfAMoment(t *testing.T) {
 	w.See(job("a", ended(batchv1.JobComplete, 9)))
 	w.at(20)
 	w.Gone(job("b"))
-	w.expect("as of before both ended", 5, nil, Counts{Running: 2, Finished: 1})
-	w.expect("as of between", 10, nil, Counts{Running: 1, Finished: 1})
+	w.expect("as of before both ended", 5, nil, Counts{Running: 2, Pending: 2, Finished: 1})
+	w.expect("as of between", 10, nil, Counts{Running: 1, Pending: 1, Finished: 1})
 	w.expect("as of now", 20, nil, Counts{Finished: 1})
 	w.See(job("a", ended(batchv1.JobComplete, 9)))
-	w.expect("seen again", 5, nil, Counts{Running: 2, Finished: 1})
+	w.expect("seen again", 5, nil, Counts{Running: 2, Pending: 2, Finished: 1})
 	w.Forget(owner, at(15))
-	w.expect("as of a moment that is forgotten", 5, nil, Counts{Running: 1, Finished: 1})
+	w.expect("as of a moment that is forgotten", 5, nil, Counts{Running: 1, Pending: 1, Finished: 1})
 	if want := []client.ObjectKey{owner, owner}; !slices.Equal(w.ended, want) {
 		t.Errorf("ends were told of %v", w.ended)
 	}
@@ -155,9 +155,23 @@ func TestPending(t *testing.T) {
 	w.See(job("a", ended(batchv1.JobComplete, 20)))
 	w.SeePod(podOf("a", corev1.PodSucceeded)) // late
 	w.expect("it ended", 20, nil, Counts{Unfinished: 1, Running: 1, Pending: 1, Finished: 1})
+	w.expect("as of when it ran", 15, nil, Counts{Unfinished: 1, Running: 2, Pending: 2, Finished: 1}) // its pod was another one
 	if pods := w.owners[owner].pods; len(pods) != 1 {
 		t.Errorf("pods of Jobs that ended are kept: %v", pods)
 	}
+}
+
+// TestBegunAndEnded: a Job that began and ended since a moment was pending then.
+func TestBegunAndEnded(t *testing.T) {
+	w := newWorld(t)
+	w.See(job("a"))
+	w.at(10)
+	w.SeePod(podOf("a", corev1.PodRunning))
+	w.at(20)
+	w.See(job("a", ended(batchv1.JobComplete, 20)))
+	w.expect("as of before it began", 5, nil, Counts{Running: 1, Pending: 1, Finished: 1})
+	w.expect("as of when it ran", 10, nil, Counts{Running: 1, Finished: 1})
+	w.expect("as of its end", 20, nil, Counts{Finished: 1})
 }
 
 // TestPendingConditions: with conditions, all of them must hold on one pod.

@@ -160,19 +160,23 @@ func TestSelfMetrics(t *testing.T) {
 	s.push(4)
 	s.Create(s.scaledJob(suspended))
 	s.expectJobs(4)
-	text, err := world.Freshet.Metrics(s.Ctx)
-	s.Must(err)
 	labels := `{metric="s0-redis-orders",namespace="` + s.Namespace + `",scaledObject="worker",scaler="redisScaler",triggerIndex="0",type="scaledjob"}`
-	for _, want := range []string{
+	wanted := []string{
 		"keda_scaler_metrics_value" + labels + " 4", "keda_scaler_active" + labels + " 1",
 		`keda_scaled_job_errors_total{namespace="` + s.Namespace + `",scaledJob="worker"} 0`,
 		`keda_resource_registered_total{namespace="` + s.Namespace + `",type="scaled_job"} 1`,
 		`freshet_scaled_job_ready{namespace="` + s.Namespace + `",scaledJob="worker"} 1`,
-	} {
-		if !strings.Contains(text, want) {
-			t.Errorf("the self-metrics lack %s", want)
-		}
 	}
+	s.Eventually("the self-metrics", func() error {
+		text, err := world.Freshet.Metrics(s.Ctx)
+		s.Must(err)
+		for _, want := range wanted {
+			if !strings.Contains(text, want) {
+				return fmt.Errorf("they lack %s", want)
+			}
+		}
+		return nil
+	})
 	out, err := world.Cluster.Kubectl(s.Ctx, "get", "--raw", "/apis/external.metrics.k8s.io/v1beta1/namespaces/"+s.Namespace+
 		"/s0-redis-orders?labelSelector=scaledobject.keda.sh%2Fname%3Dworker")
 	if err == nil {

@@ -86,7 +86,7 @@ func (y *yard) poll() {
 	began := y.now
 	y.after(300, func() {
 		n := y.queue
-		y.after(300, func() { y.decide(n, began) })
+		y.after(900, func() { y.decide(n, began) })
 	})
 	y.after(1000, y.poll)
 }
@@ -134,6 +134,6 @@ func (y *yard) work(name string) {
 		took()
 		pod.Status.Conditions = []corev1.PodCondition{{Type: "took", Status: corev1.ConditionTrue}}
 		y.after(200, func() { y.tracker.SeePod(pod) })
-		y.after(2000, func() { y.after(300, end) })
+		y.after([]int64{2, 2000}[y.random.IntN(2)], func() { y.after([]int64{2, 300}[y.random.IntN(2)], end) }) // some in no time
 	})
 }

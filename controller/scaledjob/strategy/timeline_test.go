@@ -202,12 +202,12 @@ func (w *world) state() State {
 	for _, j := range w.jobs {
 		if j.ended.IsZero() {
 			s.Unfinished++
-			if j.began.IsZero() || j.began.After(since) {
-				s.Pending++
-			}
 		}
 		if j.ended.IsZero() || j.ended.After(since) {
 			s.Running++
+			if j.began.IsZero() || j.began.After(since) {
+				s.Pending++
+			}
 		}
 	}
 	return s
