@@ -98,6 +98,6 @@ func (r *Reconciler) recordEnd(key poll.Key, now time.Time) {
 	last, _ := r.Ledger.Last(key)
 	r.Ledger.Delete(key, &whyv1alpha1.Decision{
 		At: ledger.Second(now), By: whyv1alpha1.MakerFreshet, Outcome: "Deleted", From: last.To, To: last.To,
-		Why: "the ScaledObject was deleted, and its HPA with it",
+		Why: "the ScaledObject was deleted, or its labels are not selected any more",
 	})
 }

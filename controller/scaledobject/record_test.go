@@ -68,7 +68,7 @@ func TestDecisionsAreRecorded(t *testing.T) {
 	w.settle("orders")
 	w.settle("orders")
 	w.settle("orders")
-	ended := whyv1alpha1.Decision{By: by, Outcome: "Deleted", From: 2, To: 2, Why: "the ScaledObject was deleted, and its HPA with it"}
+	ended := whyv1alpha1.Decision{By: by, Outcome: "Deleted", From: 2, To: 2, Why: "the ScaledObject was deleted, or its labels are not selected any more"}
 	w.expectRecorded("orders", ended, paused, failing, active, activated, waiting)
 }
 
