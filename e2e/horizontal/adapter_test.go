@@ -29,7 +29,7 @@ func (a *adapter) serve(t *testing.T, ground *ground) {
 	server := httptest.NewTLSServer(a)
 	t.Cleanup(server.Close)
 	ground.must(ground.client.Create(ground.ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: local.Namespace}}))
-	ground.must(local.RouteTo(ground.ctx, ground.client, int32(server.Listener.Addr().(*net.TCPAddr).Port)))
+	ground.must(local.RouteTo(ground.ctx, ground.client, int32(server.Listener.Addr().(*net.TCPAddr).Port), false))
 }
 
 // ServeHTTP answers /apis/external.metrics.k8s.io/v1beta1/namespaces/NAMESPACE/TRIAL-METRIC.

@@ -70,8 +70,9 @@ var apis = []schema.GroupVersion{{Group: "external.metrics.k8s.io", Version: "v1
 func serviceName(gv schema.GroupVersion) string { return gv.Version + "." + gv.Group }
 
 // RouteTo has the API server send what the adapter serves to it, on that port of
-// this machine.
-func RouteTo(ctx context.Context, c client.Client, port int32) error {
+// this machine. Freshet tells the API server whom to trust; another server is not
+// verified.
+func RouteTo(ctx context.Context, c client.Client, port int32, verify bool) error {
 	service := &corev1.Service{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: metav1.ObjectMeta{Name: "freshet", Namespace: Namespace},
@@ -87,7 +88,7 @@ func RouteTo(ctx context.Context, c client.Client, port int32) error {
 			ObjectMeta: metav1.ObjectMeta{Name: serviceName(gv)},
 			Spec: apiregistrationv1.APIServiceSpec{
 				Group: gv.Group, Version: gv.Version,
-				GroupPriorityMinimum: 100, VersionPriority: 100, // Freshet fills in the CABundle
+				GroupPriorityMinimum: 100, VersionPriority: 100, InsecureSkipTLSVerify: !verify,
 				Service: &apiregistrationv1.ServiceReference{Namespace: Namespace, Name: "freshet", Port: &port},
 			},
 		})

@@ -55,7 +55,7 @@ func New(program, kubeconfig, logFile string, admin client.Client) (*Freshet, er
 // Start then waits until it does.
 func (f *Freshet) Route(ctx context.Context) error {
 	f.routed = true
-	return RouteTo(ctx, f.admin, int32(f.adapter))
+	return RouteTo(ctx, f.admin, int32(f.adapter), true)
 }
 
 // Start starts the process and returns when it is ready and, if it is routed
