@@ -5,7 +5,6 @@ import (
 	"encoding/base32"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -25,7 +24,8 @@ func newJob(sj *kedav1alpha1.ScaledJob, version string, sequence int64, place in
 	job := &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: sj.Namespace, Name: jobName(sj, sequence, place),
-			Labels: jobLabels(sj, version), Annotations: jobAnnotations(sj, sequence, place),
+			Labels:      scaledobject.OwnedLabels(sj, kedav1alpha1.LabelScaledJobName, sj.Name, version, sj.JobExcludedLabels()),
+			Annotations: jobAnnotations(sj, sequence, place),
 			OwnerReferences: []metav1.OwnerReference{
 				*metav1.NewControllerRef(sj, kedav1alpha1.GroupVersion.WithKind(kedav1alpha1.KindScaledJob)),
 			},
@@ -52,25 +52,6 @@ func jobName(sj *kedav1alpha1.ScaledJob, sequence int64, place int32) string {
 		room -= 1 + len(strconv.Itoa(int(max(0, *job.Completions-1)))) // pods are named by their index too
 	}
 	return strings.TrimRight(sj.Name[:min(len(sj.Name), room)], "-.") + "-" + end
-}
-
-// jobLabels are the recommended ones, overridden by the object's own that are not
-// excluded, and the one that Jobs are found by.
-func jobLabels(sj *kedav1alpha1.ScaledJob, version string) map[string]string {
-	labels := map[string]string{
-		kedav1alpha1.LabelAppName:      scaledobject.LabelValue(sj.Name),
-		kedav1alpha1.LabelAppVersion:   scaledobject.LabelValue(version),
-		kedav1alpha1.LabelAppPartOf:    sj.Name,
-		kedav1alpha1.LabelAppManagedBy: kedav1alpha1.ManagedBy,
-	}
-	excluded := sj.JobExcludedLabels()
-	for key, value := range sj.Labels {
-		if !slices.Contains(excluded, key) {
-			labels[key] = value
-		}
-	}
-	labels[kedav1alpha1.LabelScaledJobName] = sj.Name
-	return labels
 }
 
 // jobAnnotations are the object's own, without what kubectl keeps for itself, and

@@ -80,7 +80,7 @@ func asFault(err error) error {
 func (r *Reconciler) rival(ctx context.Context, so *kedav1alpha1.ScaledObject, tgt *target.Target) (string, error) {
 	var same kedav1alpha1.ScaledObjectList
 	err := r.Client.List(ctx, &same, client.InNamespace(so.Namespace),
-		client.MatchingFields{targetIndex: targetKey(tgt.GVKR.Group, tgt.GVKR.Kind, tgt.Name)})
+		client.MatchingFields{TargetIndex: TargetKey(tgt.GVKR.Group, tgt.GVKR.Kind, tgt.Name)})
 	if err != nil {
 		return "", fmt.Errorf("listing ScaledObjects of %s: %w", tgt, err)
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -136,30 +135,9 @@ func external(object, name string, target float64, kind autoscalingv2.MetricTarg
 	}
 }
 
-// hpaLabels are the recommended labels, overridden by the object's own.
+// hpaLabels are those of the object's HPA.
 func hpaLabels(so *kedav1alpha1.ScaledObject, name, version string) map[string]string {
-	labels := map[string]string{
-		kedav1alpha1.LabelAppName:      labelValue(name),
-		kedav1alpha1.LabelAppVersion:   labelValue(version),
-		kedav1alpha1.LabelAppPartOf:    so.Name,
-		kedav1alpha1.LabelAppManagedBy: kedav1alpha1.ManagedBy,
-	}
-	excluded := so.HPAExcludedLabels()
-	for key, value := range so.Labels {
-		if !slices.Contains(excluded, key) {
-			labels[key] = value
-		}
-	}
-	labels[kedav1alpha1.LabelScaledObjectName] = so.Name
-	return labels
-}
-
-// labelValue is text as far as a label may hold it: at most 63 characters of a
-// certain kind, the last of them a letter or digit. A version may have a plus.
-func labelValue(text string) string {
-	const longest = 63
-	text = strings.ReplaceAll(text, "+", "_")
-	return strings.TrimRight(text[:min(len(text), longest)], "-_.")
+	return OwnedLabels(so, kedav1alpha1.LabelScaledObjectName, name, version, so.HPAExcludedLabels())
 }
 
 // hpaAnnotations are the object's own, without what kubectl keeps for itself.

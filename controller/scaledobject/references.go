@@ -44,9 +44,9 @@ func references(spec *kedav1alpha1.TriggerAuthenticationSpec) []string {
 	return keys
 }
 
-// environment are the Secrets and ConfigMaps that the containers of a pod
-// template take variables from.
-func environment(spec *corev1.PodSpec) []string {
+// Environment are the Secrets and ConfigMaps that the containers of a pod template
+// take variables from, as keys of [ReferenceIndex].
+func Environment(spec *corev1.PodSpec) []string {
 	var keys []string
 	for i := range spec.Containers {
 		for _, from := range spec.Containers[i].EnvFrom {
@@ -73,13 +73,13 @@ func environment(spec *corev1.PodSpec) []string {
 // indexEnvironments indexes the workloads that are cached. Those of other kinds
 // are not seen by a watch either.
 func indexEnvironments(ctx context.Context, indexer client.FieldIndexer) error {
-	if err := indexer.IndexField(ctx, &appsv1.Deployment{}, refIndex, func(obj client.Object) []string {
-		return environment(&obj.(*appsv1.Deployment).Spec.Template.Spec)
+	if err := indexer.IndexField(ctx, &appsv1.Deployment{}, ReferenceIndex, func(obj client.Object) []string {
+		return Environment(&obj.(*appsv1.Deployment).Spec.Template.Spec)
 	}); err != nil {
 		return err
 	}
-	return indexer.IndexField(ctx, &appsv1.StatefulSet{}, refIndex, func(obj client.Object) []string {
-		return environment(&obj.(*appsv1.StatefulSet).Spec.Template.Spec)
+	return indexer.IndexField(ctx, &appsv1.StatefulSet{}, ReferenceIndex, func(obj client.Object) []string {
+		return Environment(&obj.(*appsv1.StatefulSet).Spec.Template.Spec)
 	})
 }
 
@@ -90,7 +90,7 @@ func (r *Reconciler) byEnvironment(ctx context.Context, namespace string, key cl
 	add := func(kind, name string) {
 		var list kedav1alpha1.ScaledObjectList
 		err := r.Client.List(ctx, &list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy,
-			client.MatchingFields{targetIndex: targetKey("apps", kind, name)})
+			client.MatchingFields{TargetIndex: TargetKey("apps", kind, name)})
 		if err != nil {
 			ctrl.LoggerFrom(ctx).Error(err, "listing ScaledObjects that are concerned")
 		}

@@ -22,21 +22,24 @@ import (
 	kedav1alpha1 "github.com/freshet-io/freshet/apis/keda/v1alpha1"
 )
 
-// Indexes of ScaledObjects by what they refer to.
+// Indexes by what is referred to, of ScaledObjects unless it is said otherwise.
 const (
-	targetIndex = "freshet.target"
+	// TargetIndex is by the workload that they scale: its keys are [TargetKey].
+	TargetIndex = "freshet.target"
 	// AuthIndex is by the authentications of the triggers: see [AuthKey].
 	AuthIndex = "freshet.authentication"
-	// refIndex is of authentications and workloads, by the Secrets and ConfigMaps
-	// they name.
-	refIndex = "freshet.reference"
+	// ReferenceIndex is of authentications and workloads, by the Secrets and ConfigMaps
+	// that they name as "kind/name".
+	ReferenceIndex = "freshet.reference"
 )
 
 // longest is what a reconcile takes at most: an API server that accepts and never
 // answers must not hold workers for ever.
 const longest = time.Minute
 
-func targetKey(group, kind, name string) string { return group + "/" + kind + "/" + name }
+// TargetKey is the key of a workload in [TargetIndex]. Versions of one group serve the
+// same workloads.
+func TargetKey(group, kind, name string) string { return group + "/" + kind + "/" + name }
 
 // AuthKey is an authentication in [AuthIndex].
 func AuthKey(kind, name string) string { return kind + "/" + name }
@@ -71,13 +74,13 @@ func (r *Reconciler) Register(ctx context.Context, mgr ctrl.Manager) error {
 }
 
 func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
-	if err := indexer.IndexField(ctx, &kedav1alpha1.ScaledObject{}, targetIndex, func(obj client.Object) []string {
+	if err := indexer.IndexField(ctx, &kedav1alpha1.ScaledObject{}, TargetIndex, func(obj client.Object) []string {
 		ref := &obj.(*kedav1alpha1.ScaledObject).Spec.ScaleTargetRef
 		gvk, err := ref.GVK()
 		if err != nil {
 			return nil
 		}
-		return []string{targetKey(gvk.Group, gvk.Kind, ref.Name)}
+		return []string{TargetKey(gvk.Group, gvk.Kind, ref.Name)}
 	}); err != nil {
 		return err
 	}
@@ -92,12 +95,12 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	}); err != nil {
 		return err
 	}
-	if err := indexer.IndexField(ctx, &kedav1alpha1.TriggerAuthentication{}, refIndex, func(obj client.Object) []string {
+	if err := indexer.IndexField(ctx, &kedav1alpha1.TriggerAuthentication{}, ReferenceIndex, func(obj client.Object) []string {
 		return references(&obj.(*kedav1alpha1.TriggerAuthentication).Spec)
 	}); err != nil {
 		return err
 	}
-	if err := indexer.IndexField(ctx, &kedav1alpha1.ClusterTriggerAuthentication{}, refIndex, func(obj client.Object) []string {
+	if err := indexer.IndexField(ctx, &kedav1alpha1.ClusterTriggerAuthentication{}, ReferenceIndex, func(obj client.Object) []string {
 		return references(&obj.(*kedav1alpha1.ClusterTriggerAuthentication).Spec)
 	}); err != nil {
 		return err
@@ -108,7 +111,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 func (r *Reconciler) byTarget(group, kind string) handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, obj client.Object) []reconcile.Request {
 		return r.requests(ctx, client.InNamespace(obj.GetNamespace()),
-			client.MatchingFields{targetIndex: targetKey(group, kind, obj.GetName())})
+			client.MatchingFields{TargetIndex: TargetKey(group, kind, obj.GetName())})
 	})
 }
 
@@ -125,7 +128,7 @@ func (r *Reconciler) byAuthentication(ctx context.Context, obj client.Object) []
 // at once.
 func (r *Reconciler) byReference(kind string) handler.MapFunc {
 	return func(ctx context.Context, obj client.Object) []reconcile.Request {
-		key := client.MatchingFields{refIndex: kind + "/" + obj.GetName()}
+		key := client.MatchingFields{ReferenceIndex: kind + "/" + obj.GetName()}
 		requests := r.byEnvironment(ctx, obj.GetNamespace(), key)
 		for _, authentication := range Naming(ctx, r.Client, kind, obj, r.Auth.ClusterNamespace) {
 			requests = append(requests, r.byAuthentication(ctx, authentication)...)
