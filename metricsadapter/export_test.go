@@ -15,7 +15,7 @@ var WithQuick = withQuick
 
 // RememberProxied is for tests, with a clock.
 func RememberProxied(next authenticator.Request, headers *authenticatorfactory.RequestHeaderConfig, now func() time.Time) authenticator.Request {
-	p := rememberProxied(next, headers).(*proxied)
+	p := rememberProxied(next, headers)
 	p.now = now
 	return p
 }

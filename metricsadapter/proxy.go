@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	"k8s.io/apiserver/pkg/authentication/authenticatorfactory"
+	"k8s.io/apiserver/pkg/authentication/request/headerrequest"
 )
 
 const (
@@ -20,16 +21,17 @@ const (
 	mostProxied = 1000
 )
 
-// proxied remembers whom the front proxy brings. A caller is who it was when the
-// same certificate, which its connection has proven, and the same headers come again
-// within knowProxyFor. Everybody else is asked for next, and so are all who show a token.
+// proxied is an authenticator that remembers whom the front proxy brings. A caller is
+// who it was when the same certificate, which its connection has proven, and the same
+// headers come again within knowProxyFor. Everybody else is asked for next, and so are
+// all who show a token.
 type proxied struct {
 	next    authenticator.Request
 	headers *authenticatorfactory.RequestHeaderConfig
 	now     func() time.Time
 
-	mu    sync.Mutex
-	known map[proxiedKey]proxiedCaller
+	mu      sync.Mutex
+	callers map[proxiedKey]proxiedCaller
 }
 
 // proxiedKey is what tells callers apart.
@@ -41,69 +43,80 @@ type proxiedKey struct {
 
 type proxiedCaller struct {
 	response *authenticator.Response
+	caller   caller
 	until    time.Time
 }
 
-// rememberProxied returns an authenticator that asks next as seldom as it may.
-func rememberProxied(next authenticator.Request, headers *authenticatorfactory.RequestHeaderConfig) authenticator.Request {
-	if next == nil || headers == nil {
-		return next
+func rememberProxied(next authenticator.Request, headers *authenticatorfactory.RequestHeaderConfig) *proxied {
+	return &proxied{next: next, headers: headers, now: time.Now, callers: map[proxiedKey]proxiedCaller{}}
+}
+
+// known is who asks, where that is remembered.
+func (p *proxied) known(r *http.Request) (proxiedCaller, bool) {
+	key, ok := p.key(r)
+	if !ok {
+		return proxiedCaller{}, false
 	}
-	return &proxied{next: next, headers: headers, now: time.Now, known: map[proxiedKey]proxiedCaller{}}
+	return p.find(key)
+}
+
+func (p *proxied) find(key proxiedKey) (proxiedCaller, bool) {
+	p.mu.Lock()
+	c, ok := p.callers[key]
+	p.mu.Unlock()
+	now := p.now()
+	return c, ok && now.Before(c.until) && now.Before(key.certificate.NotAfter)
 }
 
 // AuthenticateRequest tells who asks.
 func (p *proxied) AuthenticateRequest(r *http.Request) (*authenticator.Response, bool, error) {
-	key, ok := p.key(r)
-	if !ok {
+	key, keyed := p.key(r)
+	if !keyed {
 		return p.next.AuthenticateRequest(r) //nolint:wrapcheck // it stands for it
 	}
-	now := p.now()
-	p.mu.Lock()
-	caller, known := p.known[key]
-	p.mu.Unlock()
-	if known && now.Before(caller.until) && now.Before(key.certificate.NotAfter) {
-		return caller.response, true, nil
+	if c, ok := p.find(key); ok {
+		return c.response, true, nil
 	}
+	until := p.now().Add(knowProxyFor)
 	response, ok, err := p.next.AuthenticateRequest(r)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case err != nil || !ok:
-		delete(p.known, key)
+		delete(p.callers, key)
 		return response, ok, err //nolint:wrapcheck // it stands for it
-	case len(p.known) >= mostProxied:
-		clear(p.known)
+	case len(p.callers) >= mostProxied:
+		clear(p.callers)
 	}
-	p.known[key] = proxiedCaller{response, now.Add(knowProxyFor)}
+	p.callers[key] = proxiedCaller{response, callerOf(response.User), until}
 	return response, true, nil
 }
 
 // key is what the request tells its caller by, unless that is more than a
 // certificate and what a proxy says.
 func (p *proxied) key(r *http.Request) (proxiedKey, bool) {
-	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || len(r.Header["Authorization"]) > 0 || len(r.Header["Sec-Websocket-Protocol"]) > 0 {
+	if p.headers == nil || r.TLS == nil || len(r.TLS.PeerCertificates) == 0 || len(r.Header["Authorization"]) > 0 || len(r.Header["Sec-Websocket-Protocol"]) > 0 {
 		return proxiedKey{}, false
 	}
-	var b strings.Builder
+	text := make([]byte, 0, 512)
 	add := func(name string) {
 		for _, value := range r.Header.Values(name) {
-			b.WriteString(name)
-			b.WriteByte(0)
-			b.WriteString(value)
-			b.WriteByte(0)
+			text = append(text, name...)
+			text = append(text, 0)
+			text = append(text, value...)
+			text = append(text, 0)
 		}
 	}
-	for _, names := range []interface{ Value() []string }{p.headers.UsernameHeaders, p.headers.UIDHeaders, p.headers.GroupHeaders} {
+	for _, names := range [...]headerrequest.StringSliceProvider{p.headers.UsernameHeaders, p.headers.UIDHeaders, p.headers.GroupHeaders} {
 		for _, name := range names.Value() {
 			add(name)
 		}
-		b.WriteByte(1)
+		text = append(text, 1)
 	}
 	for _, name := range p.extra(r.Header) {
 		add(name)
 	}
-	return proxiedKey{r.TLS.PeerCertificates[0], b.String()}, true
+	return proxiedKey{r.TLS.PeerCertificates[0], string(text)}, true
 }
 
 // extra are the names of headers that tell more of the caller, in order.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -27,22 +28,35 @@ import (
 // not know goes to full.
 type quick struct {
 	provider *Provider
+	callers  *proxied
+	rights   *rights
+	inFlight genericfilters.RequestWaitGroup
 	full     http.Handler
-	lean     http.Handler
+	// checked finds out who asks and what that caller may read, and answers.
+	checked http.Handler
+	// answered answers a caller who is known to have the right.
+	answered http.Handler
 }
 
 // withQuick returns how a server's handlers are chained with the quick answer
 // before the usual chain.
 func withQuick(p *Provider) func(http.Handler, *genericapiserver.Config) http.Handler {
 	return func(handler http.Handler, c *genericapiserver.Config) http.Handler {
-		q := &quick{provider: p, full: genericapiserver.DefaultBuildHandlerChain(handler, c)}
-		var lean http.Handler = q.answer(c.Serializer)
-		lean = genericapifilters.WithAuthorization(lean, c.Authorization.Authorizer, c.Serializer)
-		lean = genericapifilters.WithAuthentication(lean, rememberProxied(c.Authentication.Authenticator, c.Authentication.RequestHeaderConfig),
+		full := genericapiserver.DefaultBuildHandlerChain(handler, c)
+		if c.Authentication.Authenticator == nil || c.Authorization.Authorizer == nil {
+			return full
+		}
+		q := &quick{
+			provider: p, rights: newRights(time.Now), inFlight: c.NonLongRunningRequestWaitGroup, full: full,
+			callers: rememberProxied(c.Authentication.Authenticator, c.Authentication.RequestHeaderConfig),
+		}
+		answer := q.answer(c.Serializer)
+		checked := q.authorize(answer, genericapifilters.WithAuthorization(q.remember(answer), c.Authorization.Authorizer, c.Serializer))
+		checked = genericapifilters.WithAuthentication(checked, q.callers,
 			genericapifilters.Unauthorized(c.Serializer), c.Authentication.APIAudiences, c.Authentication.RequestHeaderConfig)
-		lean = genericfilters.WithWaitGroup(lean, c.LongRunningFunc, c.NonLongRunningRequestWaitGroup)
-		lean = genericapifilters.WithRequestInfo(lean, quickInfo{})
-		q.lean = genericfilters.WithPanicRecovery(lean, c.RequestInfoResolver)
+		checked = genericapifilters.WithRequestInfo(checked, quickInfo{})
+		q.checked = genericfilters.WithPanicRecovery(checked, c.RequestInfoResolver)
+		q.answered = genericfilters.WithPanicRecovery(answer, c.RequestInfoResolver)
 		return q
 	}
 }
@@ -50,11 +64,48 @@ func withQuick(p *Provider) func(http.Handler, *genericapiserver.Config) http.Ha
 // ServeHTTP answers the request.
 func (q *quick) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query, ok := parseQuery(r, q.provider.label)
-	if !ok {
+	if !ok || q.inFlight.Add(1) != nil { // it is ending, and full says so
 		q.full.ServeHTTP(w, r)
 		return
 	}
-	q.lean.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), queryKey{}, query)))
+	defer q.inFlight.Done()
+	next := q.checked
+	if known, ok := q.callers.known(r); ok && q.rights.has(query.by(known.caller)) {
+		next = q.answered
+	}
+	next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), queryKey{}, query)))
+}
+
+// authorize has those answered who are known to have the right to what they ask for,
+// and all others asked for.
+func (q *quick) authorize(answer, ask http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if right, ok := rightOf(r.Context()); ok && q.rights.has(right) {
+			answer.ServeHTTP(w, r)
+			return
+		}
+		ask.ServeHTTP(w, r)
+	})
+}
+
+// remember is where those come who were allowed to.
+func (q *quick) remember(answer http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if right, ok := rightOf(r.Context()); ok {
+			q.rights.given(right)
+		}
+		answer.ServeHTTP(w, r)
+	})
+}
+
+// rightOf is what a request needs whose caller was authenticated.
+func rightOf(ctx context.Context) (right, bool) {
+	user, ok := request.UserFrom(ctx)
+	if !ok {
+		return right{}, false
+	}
+	query, ok := ctx.Value(queryKey{}).(metricQuery)
+	return query.by(callerOf(user)), ok
 }
 
 // metricQuery is what the quick answer is about.
@@ -64,6 +115,9 @@ type metricQuery struct {
 	selector string
 	protobuf bool
 }
+
+// by is the right that a caller needs for it.
+func (q metricQuery) by(c caller) right { return right{c, q.namespace, q.object, q.metric} }
 
 type queryKey struct{}
 

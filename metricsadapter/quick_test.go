@@ -2,6 +2,8 @@ package metricsadapter_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"maps"
 	"net/http"
@@ -34,17 +36,32 @@ import (
 // header X-Remote-User and may read everywhere but in the namespace secret.
 func handler(t testing.TB, p provider.ExternalMetricsProvider, chain func(http.Handler, *genericapiserver.Config) http.Handler) http.Handler {
 	t.Helper()
+	return handlerOf(t, p, chain, &gate{})
+}
+
+// gate is who is asked for callers and their rights.
+type gate struct {
+	authentications, authorizations int
+	// closed to everybody.
+	closed bool
+}
+
+func handlerOf(t testing.TB, p provider.ExternalMetricsProvider, chain func(http.Handler, *genericapiserver.Config) http.Handler, g *gate) http.Handler {
+	t.Helper()
 	c := genericapiserver.NewRecommendedConfig(apiserver.Codecs)
 	c.LoopbackClientConfig = &rest.Config{}
 	c.ExternalAddress = "localhost:443"
 	c.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(definitions, openapinamer.NewDefinitionNamer(apiserver.Scheme))
 	c.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(definitions, openapinamer.NewDefinitionNamer(apiserver.Scheme))
+	c.Authentication.RequestHeaderConfig = proxyHeaders
 	c.Authentication.Authenticator = authenticator.RequestFunc(func(r *http.Request) (*authenticator.Response, bool, error) {
+		g.authentications++
 		name := r.Header.Get("X-Remote-User")
-		return &authenticator.Response{User: &user.DefaultInfo{Name: name}}, name != "", nil
+		return &authenticator.Response{User: &user.DefaultInfo{Name: name, Groups: r.Header.Values("X-Remote-Group")}}, name != "", nil
 	})
 	c.Authorization.Authorizer = authorizer.AuthorizerFunc(func(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
-		if a.GetNamespace() == "secret" || a.GetUser().GetName() == "" {
+		g.authorizations++
+		if g.closed || a.GetNamespace() == "secret" || a.GetUser().GetName() == "" {
 			return authorizer.DecisionDeny, "not yours", nil
 		}
 		return authorizer.DecisionAllow, "", nil
@@ -174,6 +191,58 @@ func TestImpersonationIsNotQuick(t *testing.T) {
 	}
 }
 
+// TestWhoIsAskedFor: a caller is authenticated and authorized for the first query, and
+// remembered for the same query alone. Who may not is asked for each time.
+func TestWhoIsAskedFor(t *testing.T) {
+	w := newWorld(t, time.Hour, "orders", "more")
+	time.Sleep(100 * time.Millisecond) // the first readings
+	g := &gate{}
+	h := handlerOf(t, w.Provider, metricsadapter.WithQuick(w.Provider), g)
+	front, other := &x509.Certificate{NotAfter: time.Now().Add(time.Hour)}, &x509.Certificate{NotAfter: time.Now().Add(time.Hour)}
+	query := func(namespace, metric, object string) string {
+		return "/apis/external.metrics.k8s.io/v1beta1/namespaces/" + namespace + "/" + metric + "?labelSelector=" + url.QueryEscape(label+"="+object)
+	}
+	orders := query("shop", "s0-orders", "orders")
+	hpa := http.Header{"X-Remote-User": {"hpa"}, "X-Remote-Group": {"a"}}
+	for _, tt := range []struct {
+		name                            string
+		certificate                     *x509.Certificate
+		header                          http.Header
+		target                          string
+		closed                          bool
+		code                            int
+		authentications, authorizations int
+	}{
+		{"the first query", front, hpa, orders, false, http.StatusOK, 1, 1},
+		{"the same again", front, hpa, orders, false, http.StatusOK, 0, 0},
+		{"in protobuf", front, http.Header{"X-Remote-User": {"hpa"}, "X-Remote-Group": {"a"}, "Accept": {"application/vnd.kubernetes.protobuf"}}, orders, false, http.StatusOK, 0, 0},
+		{"another object", front, hpa, query("shop", "s0-orders", "more"), false, http.StatusNotFound, 0, 1},
+		{"another metric", front, hpa, query("shop", "s1-more", "orders"), false, http.StatusOK, 0, 1},
+		{"another namespace", front, hpa, query("secret", "s0-orders", "orders"), false, http.StatusForbidden, 0, 1},
+		{"which stays forbidden", front, hpa, query("secret", "s0-orders", "orders"), false, http.StatusForbidden, 0, 1},
+		{"another user", front, http.Header{"X-Remote-User": {"eve"}, "X-Remote-Group": {"a"}}, orders, false, http.StatusOK, 1, 1},
+		{"other groups", front, http.Header{"X-Remote-User": {"hpa"}}, orders, false, http.StatusOK, 1, 1},
+		{"another connection", other, hpa, orders, false, http.StatusOK, 1, 0},
+		{"no certificate", nil, hpa, orders, false, http.StatusOK, 1, 0},
+		{"a stranger", front, http.Header{}, orders, false, http.StatusUnauthorized, 1, 0},
+		{"remembered though the right was taken", front, hpa, orders, true, http.StatusOK, 0, 0},
+		{"but not of what is new", front, hpa, query("shop", "s0-new", "orders"), true, http.StatusForbidden, 0, 1},
+	} {
+		*g = gate{closed: tt.closed}
+		r := httptest.NewRequest(http.MethodGet, tt.target, nil)
+		r.Header = tt.header.Clone()
+		if r.TLS = nil; tt.certificate != nil {
+			r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{tt.certificate}}
+		}
+		got := httptest.NewRecorder()
+		h.ServeHTTP(got, r)
+		if got.Code != tt.code || g.authentications != tt.authentications || g.authorizations != tt.authorizations {
+			t.Errorf("%s: got %d %s after %d authentications and %d authorizations, want %d after %d and %d",
+				tt.name, got.Code, got.Body, g.authentications, g.authorizations, tt.code, tt.authentications, tt.authorizations)
+		}
+	}
+}
+
 // constant is a provider that does nothing, to compare with.
 type constant struct{}
 
@@ -204,8 +273,13 @@ func BenchmarkAnswer(b *testing.B) {
 		} {
 			b.Run(tc.name+"/"+accept[len("application/"):len("application/")+4], func(b *testing.B) {
 				b.ReportAllocs()
+				front := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{NotAfter: time.Now().Add(time.Hour)}}}
 				for b.Loop() {
-					if got := ask(tc.h, "GET", target, http.Header{"X-Remote-User": {"hpa"}, "Accept": {accept}}); got.Code != http.StatusOK {
+					r := httptest.NewRequest(http.MethodGet, target, nil)
+					r.Header = http.Header{"X-Remote-User": {"hpa"}, "Accept": {accept}}
+					r.TLS = front
+					got := httptest.NewRecorder()
+					if tc.h.ServeHTTP(got, r); got.Code != http.StatusOK {
 						b.Fatal(got.Code, got.Body)
 					}
 				}

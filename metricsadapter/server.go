@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -67,11 +66,6 @@ type Server struct {
 	certificate dynamiccertificates.CertKeyContentProvider
 }
 
-// allowFor is how long a caller that was allowed to read a metric stays so, as
-// long as with a kube-apiserver that asks a webhook. The HPA comes every 15 s: with
-// the library's 10 s, each of its reads would be a call to the API server.
-const allowFor = 5 * time.Minute
-
 // NewServer prepares the server and binds its port, so that an address in use
 // is an error here.
 func NewServer(o Options, p *Provider) (*Server, error) {
@@ -84,7 +78,6 @@ func NewServer(o Options, p *Provider) (*Server, error) {
 	settings.Authentication.RemoteKubeConfigFile = o.Kubeconfig
 	settings.Authentication.ClientCert.ClientCA = o.ClientCAFile
 	settings.Authorization.RemoteKubeConfigFile = o.Kubeconfig
-	settings.Authorization.AllowCacheTTL = allowFor
 	settings.Features.EnableProfiling = false
 	base := &basecmd.AdapterBase{
 		CustomMetricsAdapterServerOptions: settings,
@@ -102,6 +95,9 @@ func NewServer(o Options, p *Provider) (*Server, error) {
 	config.GenericConfig.BuildHandlerChainFunc = withQuick(p)
 	serving := config.GenericConfig.SecureServing
 	serving.MinTLSVersion, serving.CipherSuites = o.MinTLS, o.Ciphers
+	// The API server has a connection for each query in flight, a few at a time. HTTP/2
+	// costs more for small answers: docs/decisions/0028.
+	serving.DisableHTTP2 = true
 	if o.CertFile == "" && o.Certificate != nil {
 		serving.Cert = o.Certificate
 	}
