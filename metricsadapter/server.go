@@ -95,9 +95,6 @@ func NewServer(o Options, p *Provider) (*Server, error) {
 	config.GenericConfig.BuildHandlerChainFunc = withQuick(p)
 	serving := config.GenericConfig.SecureServing
 	serving.MinTLSVersion, serving.CipherSuites = o.MinTLS, o.Ciphers
-	// The API server has a connection for each query in flight, a few at a time. HTTP/2
-	// costs more for small answers: docs/decisions/0028.
-	serving.DisableHTTP2 = true
 	if o.CertFile == "" && o.Certificate != nil {
 		serving.Cert = o.Certificate
 	}
