@@ -137,10 +137,10 @@ func explain(config *rest.Config, c *controller.Controllers) (metricsadapter.Gro
 	return explanations.Group(explanations.NewStorage(c.Explanations, access)), nil
 }
 
-// limitGarbage lets half of what lives be garbage and not as much again, unless GOGC
+// limitGarbage lets a third of what lives be garbage and not as much again, unless GOGC
 // says otherwise: most of the heap is caches, and little garbage is made.
 func limitGarbage() {
-	const percent = 50
+	const percent = 30
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
 	}
