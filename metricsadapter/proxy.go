@@ -47,6 +47,8 @@ type proxiedCaller struct {
 	until    time.Time
 }
 
+// rememberProxied returns an authenticator that asks next as seldom as it may, always
+// when there are no headers of a front proxy.
 func rememberProxied(next authenticator.Request, headers *authenticatorfactory.RequestHeaderConfig) *proxied {
 	return &proxied{next: next, headers: headers, now: time.Now, callers: map[proxiedKey]proxiedCaller{}}
 }

@@ -86,8 +86,16 @@ func definitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefiniti
 }
 
 func ask(h http.Handler, method, target string, header http.Header) *httptest.ResponseRecorder {
+	return askOver(h, nil, method, target, header)
+}
+
+// askOver asks on a connection with that certificate, if any.
+func askOver(h http.Handler, certificate *x509.Certificate, method, target string, header http.Header) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
 	r.Header = header.Clone()
+	if certificate != nil {
+		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}}
+	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
@@ -229,13 +237,7 @@ func TestWhoIsAskedFor(t *testing.T) {
 		{"but not of what is new", front, hpa, query("shop", "s0-new", "orders"), true, http.StatusForbidden, 0, 1},
 	} {
 		*g = gate{closed: tt.closed}
-		r := httptest.NewRequest(http.MethodGet, tt.target, nil)
-		r.Header = tt.header.Clone()
-		if r.TLS = nil; tt.certificate != nil {
-			r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{tt.certificate}}
-		}
-		got := httptest.NewRecorder()
-		h.ServeHTTP(got, r)
+		got := askOver(h, tt.certificate, http.MethodGet, tt.target, tt.header)
 		if got.Code != tt.code || g.authentications != tt.authentications || g.authorizations != tt.authorizations {
 			t.Errorf("%s: got %d %s after %d authentications and %d authorizations, want %d after %d and %d",
 				tt.name, got.Code, got.Body, g.authentications, g.authorizations, tt.code, tt.authentications, tt.authorizations)
@@ -273,13 +275,9 @@ func BenchmarkAnswer(b *testing.B) {
 		} {
 			b.Run(tc.name+"/"+accept[len("application/"):len("application/")+4], func(b *testing.B) {
 				b.ReportAllocs()
-				front := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{NotAfter: time.Now().Add(time.Hour)}}}
+				front := &x509.Certificate{NotAfter: time.Now().Add(time.Hour)}
 				for b.Loop() {
-					r := httptest.NewRequest(http.MethodGet, target, nil)
-					r.Header = http.Header{"X-Remote-User": {"hpa"}, "Accept": {accept}}
-					r.TLS = front
-					got := httptest.NewRecorder()
-					if tc.h.ServeHTTP(got, r); got.Code != http.StatusOK {
+					if got := askOver(tc.h, front, http.MethodGet, target, http.Header{"X-Remote-User": {"hpa"}, "Accept": {accept}}); got.Code != http.StatusOK {
 						b.Fatal(got.Code, got.Body)
 					}
 				}
